@@ -1,0 +1,1 @@
+"""The Palimpsest Discord bot. Importing it loads neither torch nor discord."""

@@ -1,0 +1,1 @@
+"""Standalone image-to-image inference; importing it loads no torch."""

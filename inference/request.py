@@ -1,0 +1,159 @@
+"""What is asked of a model: a recipe of plain values, and a request, which is a recipe with pictures.
+
+Both are frozen, validated and picklable, and priced before anything runs.
+"""
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Self
+
+from inference.errors import RequestError
+
+TASKS = ("img2img",)
+
+MAX_PROMPT = 2000
+MAX_STEPS = 150
+MAX_GUIDANCE = 30.0
+MAX_SEED = 2**32 - 1
+MAX_COUNT = 10
+MIN_SIDE, MAX_SIDE, SIDE_MULTIPLE = 64, 4096, 8
+
+STRENGTH_BANDS = {"subtle": 0.35, "balanced": 0.6, "bold": 0.75}
+
+# A VAE pass in units of one UNet row at the same size (measured on SD 1.5 at
+# 512²: 0.803 TFLOP a row, 2.515 a decode; an encode is about half a decode).
+DECODE_COST = 3.0
+ENCODE_COST = 1.5
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    """Raises RequestError naming the limit and the nearest legal value."""
+    if not low <= value <= high:  # also refuses NaN
+        nearest = low if value < low else high
+        raise RequestError(
+            f"{name.capitalize()} {value:g} is outside {low:g} to {high:g}; "
+            f"the nearest allowed value is {nearest:g}."
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """Everything about a request but its pictures: what the job log keeps and a reroll changes.
+
+    task: one of TASKS.
+    prompt, negative_prompt: at most MAX_PROMPT characters each.
+    strength: 0…1; how far the source is painted over.
+    steps: 1…MAX_STEPS, the length of the full schedule.
+    guidance: 0…MAX_GUIDANCE; at or below 1 no unconditional row is run.
+    seed: 0…MAX_SEED; picture i of `count` uses seed + i (modulo MAX_SEED + 1).
+    count: 1…MAX_COUNT pictures.
+    width, height: of the result, pixels. None: the source's aspect ratio within the model's
+        pixel budget. Both or neither; multiples of 8.
+    scheduler: a name from `inference.families.schedulers`, or None for the model's own.
+    model: catalogue entry, hub repository or local folder.
+
+    Raises RequestError from the constructor.
+    """
+
+    prompt: str
+    task: str = "img2img"
+    negative_prompt: str = ""
+    strength: float = STRENGTH_BANDS["balanced"]
+    steps: int = 20
+    guidance: float = 5.0
+    seed: int = 0
+    count: int = 1
+    width: int | None = None
+    height: int | None = None
+    scheduler: str | None = None
+    model: str = "pocket"
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise RequestError(f"Task “{self.task}” is not one of: {', '.join(TASKS)}.")
+        for name, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
+            if len(text) > MAX_PROMPT:
+                raise RequestError(
+                    f"The {name} has {len(text)} characters; at most {MAX_PROMPT} are allowed."
+                )
+        _within("strength", self.strength, 0, 1)
+        _within("steps", self.steps, 1, MAX_STEPS)
+        _within("guidance", self.guidance, 0, MAX_GUIDANCE)
+        _within("seed", self.seed, 0, MAX_SEED)
+        _within("count", self.count, 1, MAX_COUNT)
+        if (self.width is None) != (self.height is None):
+            raise RequestError("Give both width and height, or neither.")
+        for name, side in (("width", self.width), ("height", self.height)):
+            if side is not None:
+                self._check_side(name, side)
+
+    @staticmethod
+    def _check_side(name: str, side: int) -> None:
+        _within(name, side, MIN_SIDE, MAX_SIDE)
+        if side % SIDE_MULTIPLE:
+            nearest = round(side / SIDE_MULTIPLE) * SIDE_MULTIPLE
+            raise RequestError(
+                f"The {name} {side} is not a multiple of {SIDE_MULTIPLE}; "
+                f"the nearest allowed value is {nearest}."
+            )
+
+    @property
+    def steps_run(self) -> int:
+        """Denoising steps that will run: diffusers' img2img entry, but at least 1 when s > 0."""
+        if self.strength == 0:
+            return 0
+        return max(1, min(int(self.steps * self.strength), self.steps))
+
+    @property
+    def rows(self) -> int:
+        """UNet rows per step over all pictures; guidance > 1 adds the unconditional ones."""
+        return self.count * (2 if self.guidance > 1 else 1)
+
+    def seed_of(self, index: int) -> int:
+        """The seed of picture `index` (0-based)."""
+        return (self.seed + index) % (MAX_SEED + 1)
+
+    def cost(self, width: int, height: int) -> float:
+        """The work in megapixel-rows, known before it runs: rows × steps × megapixels + VAE.
+
+        width, height: of the pictures, in pixels. At strength 0 nothing runs and the cost is 0.
+        """
+        if self.steps_run == 0:
+            return 0.0
+        passes = self.rows * self.steps_run + self.count * DECODE_COST + ENCODE_COST
+        return passes * width * height / 1e6
+
+    def change(self, **values: Any) -> Self:
+        """A copy with some fields changed, validated again."""
+        return replace(self, **values)
+
+    def to_json(self) -> str:
+        """As one JSON object, keys sorted; `Recipe.from_json` reads it back."""
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Recipe":
+        """The inverse of `to_json`. Raises RequestError where limits were tightened since."""
+        return Recipe(**json.loads(text))
+
+    def with_picture(self, image: bytes | None) -> "GenerationRequest":
+        """The request that this recipe and a normalised source make."""
+        values = {field.name: getattr(self, field.name) for field in fields(Recipe)}
+        return GenerationRequest(**values, image=image)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GenerationRequest(Recipe):
+    """One request, complete: with the same model it always gives the same pictures.
+
+    image: the source as a PNG file that `inference.images.normalise` made, or None for
+        text-to-image (then strength must be 1).
+    """
+
+    image: bytes | None = None
+
+    def __post_init__(self) -> None:
+        # super() without arguments does not work in a dataclass with slots.
+        Recipe.__post_init__(self)
+        if self.image is None and self.strength < 1:
+            raise RequestError("Without a source picture the strength must be 1.")
