@@ -1,4 +1,4 @@
-"""What is asked of a model: a recipe of plain values, and a request, which is a recipe with pictures.
+"""What is asked of a model: a recipe of plain values, and a request, a recipe with its picture.
 
 Both are frozen, validated and picklable, and priced before anything runs.
 """
@@ -31,9 +31,14 @@ def _within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:  # also refuses NaN
         nearest = low if value < low else high
         raise RequestError(
-            f"{name.capitalize()} {value:g} is outside {low:g} to {high:g}; "
-            f"the nearest allowed value is {nearest:g}."
+            f"{name.capitalize()} {_plain(value)} is outside {_plain(low)} to {_plain(high)}; "
+            f"the nearest allowed value is {_plain(nearest)}."
         )
+
+
+def _plain(value: float) -> str:
+    """Integers in full, fractions without trailing zeros."""
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
