@@ -1,12 +1,13 @@
 """What can go wrong in inference, ranked by who must act.
 
-    InferenceError
-    ├── RequestError        the request itself is at fault; its text is safe to show
-    │   └── PictureError    a picture in it cannot be read or is beyond a limit
-    ├── GenerationCancelled the caller asked for it
-    ├── ExecutorLost        the process or the device failed; run the job again
-    │   └── OutOfMemory     likewise, because the device's memory ran out
-    └── ModelError          the model cannot be loaded; the owner must act
+InferenceError
+├── RequestError        the request itself is at fault; its text is safe to show
+│   └── PictureError    a picture in it cannot be read or is beyond a limit
+├── GenerationCancelled the caller asked for it
+├── ExecutorLost        the process or the device failed; run the job again
+│   └── OutOfMemory     likewise, because the device's memory ran out
+├── ModelError          the model cannot be loaded; the owner must act
+└── EngineFault         a defect in the engine struck this one job; the log must hold it
 """
 
 
@@ -40,3 +41,7 @@ class OutOfMemory(ExecutorLost):
 
 class ModelError(InferenceError):
     """The model cannot be loaded; the text names the file or part at fault."""
+
+
+class EngineFault(InferenceError):
+    """An unexpected exception under one job; its notes (`__notes__`) hold the traceback."""
