@@ -1,0 +1,1 @@
+"""The step loop: admit, batch, predict, step, decode."""

@@ -1,0 +1,1 @@
+"""How one kind of model is driven; which kind a folder holds, its own files say."""

@@ -1,0 +1,1 @@
+"""What a task does around the denoising loop."""

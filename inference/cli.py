@@ -1,0 +1,51 @@
+"""The command line's arguments: `python -m inference generate` and `batch`."""
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from inference.request import TASKS
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, and exits with status 2."""
+
+    def error(self, message: str) -> NoReturn:  # noqa: D102
+        self.exit(2, f"{self.prog}: {message}.\n")
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The arguments, `command` among them. Exits with status 2 and one sentence on bad usage."""
+    parser = Parser(prog="python -m inference")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    generate = commands.add_parser("generate", help="run one request")
+    generate.add_argument("task", metavar="TASK", help=f"one of: {', '.join(TASKS)}")
+    generate.add_argument("--image", type=Path, metavar="P", help="the source picture")
+    generate.add_argument("--prompt", required=True, metavar="S")
+    generate.add_argument("--negative-prompt", default="", metavar="S")
+    generate.add_argument("--strength", type=float, metavar="F", help="0 to 1")
+    generate.add_argument("--steps", type=int, metavar="N", help="default: what suits the model")
+    generate.add_argument("--guidance", type=float, metavar="F", help="default: as for steps")
+    generate.add_argument("--seed", type=int, metavar="N", help="default: a new one")
+    generate.add_argument("--count", type=int, metavar="N")
+    generate.add_argument("--size", metavar="WxH", help="multiples of 8")
+    generate.add_argument("--scheduler", metavar="NAME", help="default: the model's own")
+    generate.add_argument(
+        "--json", action="store_true", help="print one JSON object per picture and nothing else"
+    )
+    _add_model(generate)
+
+    batch = commands.add_parser("batch", help="run a file of requests together")
+    batch.add_argument("jobs", type=Path, metavar="JOBS.jsonl")
+    batch.add_argument(
+        "--fast", action="store_true", help="larger batches, results equal only to rounding"
+    )
+    _add_model(batch)
+    return parser.parse_args(arguments)
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="pocket", metavar="ID_OR_DIR")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")

@@ -1,0 +1,31 @@
+"""What the command line reads and writes."""
+
+from pathlib import Path
+
+from inference.errors import PictureError
+from inference.images import normalise
+from inference.result import GeneratedImage
+
+MAX_BYTES = 256 * 1024 * 1024
+MAX_PIXELS = 250_000_000
+
+
+def read_source(path: Path) -> bytes:
+    """A picture file, normalised. Raises PictureError that names it."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PictureError(f"{path} cannot be read: {error.strerror}.") from error
+    try:
+        return normalise(data, max_bytes=MAX_BYTES, max_pixels=MAX_PIXELS).data
+    except PictureError as error:
+        raise PictureError(f"{path}: {error}") from error
+
+
+def write_pictures(folder: Path, images: tuple[GeneratedImage, ...]) -> list[Path]:
+    """Writes `0.png`, `1.png` … into the folder, which is made if need be. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{index}.png" for index in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        path.write_bytes(image.data)
+    return paths

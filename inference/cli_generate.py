@@ -1,0 +1,60 @@
+"""`python -m inference generate`: one request, with a progress bar."""
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from inference.catalog import Catalog
+from inference.cli_files import read_source, write_pictures
+from inference.cli_request import FIELDS, make_recipe
+from inference.model_info import ModelInfo
+from inference.request import GenerationRequest
+from inference.result import GenerationResult, Progress
+
+if TYPE_CHECKING:
+    from inference.engine.engine import Engine
+
+
+def generate(arguments: argparse.Namespace) -> None:
+    """Runs the request and writes its pictures. Raises InferenceError or OSError."""
+    info = Catalog(default=arguments.model).find(arguments.model)
+    request = _request(arguments, info)
+    # Only now: a wrong request should be told before torch is loaded.
+    from inference.engine.factory import load_engine
+
+    result = _run(load_engine(info, arguments.device), request)
+    paths = write_pictures(arguments.out, result.images)
+    for path, image in zip(paths, result.images, strict=True):
+        line = {
+            "path": str(path),
+            "seed": image.seed,
+            "width": image.width,
+            "height": image.height,
+            "steps_run": result.steps_run,
+            "seconds": round(result.seconds, 3),
+        }
+        print(json.dumps(line) if arguments.json else path)
+
+
+def _request(arguments: argparse.Namespace, info: ModelInfo) -> GenerationRequest:
+    recipe = make_recipe({name: getattr(arguments, name) for name in FIELDS}, info)
+    return recipe.with_picture(None if arguments.image is None else read_source(arguments.image))
+
+
+def _run(engine: "Engine", request: GenerationRequest) -> GenerationResult:
+    with tqdm(unit="step", file=sys.stderr, leave=False) as bar:
+
+        def show(progress: Progress) -> None:
+            bar.total = progress.steps
+            bar.update(progress.step - bar.n)
+
+        engine.submit(0, request, show)
+        while not (outcomes := engine.step()):
+            pass
+    result = outcomes[0].result
+    if isinstance(result, Exception):
+        raise result
+    return result

@@ -1,0 +1,42 @@
+"""What steers a model: an encoded prompt, and one row of a forward pass made from it."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class PromptEmbedding:
+    """One prompt as the text encoders see it.
+
+    tokens: [1, length, width]; pooled: [1, width], or None where the model uses none.
+    """
+
+    tokens: Tensor
+    pooled: Tensor | None = None
+
+    @property
+    def length(self) -> int:
+        """Tokens, padding included."""
+        return int(self.tokens.shape[1])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Row:
+    """The conditioning of one row; rows of equal `shape` can share a forward pass.
+
+    tokens: [1, length, width].
+    pooled, time_ids: SDXL's micro-conditioning, [1, n] each, else None.
+    guidance_embedding: [1, n] for a model that takes guidance as an input, else None.
+    """
+
+    tokens: Tensor
+    pooled: Tensor | None = None
+    time_ids: Tensor | None = None
+    guidance_embedding: Tensor | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Everything about it that must agree within one forward pass."""
+        parts = (self.pooled, self.time_ids, self.guidance_embedding)
+        return (*self.tokens.shape[1:], *(0 if part is None else part.shape[1] for part in parts))

@@ -1,0 +1,128 @@
+"""A diffusers folder, checked part by part before any of its weights is read."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from inference.errors import ModelError
+
+# What a weights file may be called, as diffusers and transformers write them.
+_STEMS = ("diffusion_pytorch_model", "model")
+_VARIANTS = (None, "fp16", "bf16")
+
+
+class ModelFolder:
+    """Reads a model's JSON files and finds its weights.
+
+    Every error is a ModelError that names the file at fault.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.is_dir():
+            raise ModelError(f"The model folder {path} does not exist.")
+        self._index = self._read("model_index.json")
+
+    @property
+    def pipeline(self) -> str:
+        """The pipeline class that the folder was saved from."""
+        name = self._index.get("_class_name")
+        if not isinstance(name, str):
+            raise ModelError(f"{self.path / 'model_index.json'} names no pipeline (_class_name).")
+        return name
+
+    def has(self, part: str) -> bool:
+        """Whether the index names this part."""
+        entry = self._index.get(part)
+        return isinstance(entry, list) and len(entry) == 2 and entry[1] is not None
+
+    def option(self, name: str, default: Any) -> Any:
+        """A plain value of the index."""
+        return self._index.get(name, default)
+
+    def config(self, part: str, name: str = "config.json") -> dict[str, Any]:
+        """The configuration of one part."""
+        self.require(part)
+        return self._read(f"{part}/{name}")
+
+    def require(self, part: str) -> Path:
+        """The folder of a part that the model cannot do without."""
+        folder = self.path / part
+        if not self.has(part):
+            raise ModelError(f"{self.path / 'model_index.json'} names no {part}.")
+        if not folder.is_dir():
+            raise ModelError(f"{folder} is missing.")
+        return folder
+
+    def require_vocabulary(self, part: str) -> Path:
+        """The folder of a tokenizer; without these files it would load, and know no word."""
+        folder = self.require(part)
+        whole, halves = folder / "tokenizer.json", [folder / "vocab.json", folder / "merges.txt"]
+        if not whole.is_file():
+            for half in halves:
+                if not half.is_file():
+                    raise ModelError(f"{half} is missing, and so is {whole.name}.")
+        return folder
+
+    def variant(self, part: str) -> str | None:
+        """Which variant of the weights is there, None for the plain one; checks its files."""
+        folder = self.require(part)
+        for variant in _VARIANTS:
+            for stem in _STEMS:
+                if self._check_weights(folder, stem, variant):
+                    return variant
+        raise ModelError(f"{folder} holds no weights (no .safetensors file).")
+
+    def _check_weights(self, folder: Path, stem: str, variant: str | None) -> bool:
+        name = stem if variant is None else f"{stem}.{variant}"
+        whole = folder / f"{name}.safetensors"
+        if whole.is_file():
+            check_safetensors(whole)
+            return True
+        for index in (f"{name}.safetensors.index.json", f"{stem}.safetensors.index.{variant}.json"):
+            if (folder / index).is_file():
+                for shard in self._shards(folder, index):
+                    check_safetensors(shard)
+                return True
+        return False
+
+    def _shards(self, folder: Path, index: str) -> Iterator[Path]:
+        table = self._read(f"{folder.name}/{index}").get("weight_map")
+        if not isinstance(table, dict):
+            raise ModelError(f"{folder / index} has no weight_map.")
+        for name in sorted(set(table.values())):
+            if not (folder / name).is_file():
+                raise ModelError(f"{folder / name} is missing.")
+            yield folder / name
+
+    def _read(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            content = json.loads(path.read_text("utf-8"))
+        except FileNotFoundError:
+            raise ModelError(f"{path} is missing.") from None
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{path} cannot be read: {error}.") from error
+        if not isinstance(content, dict):
+            raise ModelError(f"{path} is not a JSON object.")
+        return content
+
+
+def check_safetensors(path: Path) -> None:
+    """Raises ModelError unless the header can be read and the file is as long as it says.
+
+    An interrupted download or copy is the usual damage, and reading the weights of a large model
+    only to find it out takes a minute.
+    """
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(length, size)))
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name[:2] != "__"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ModelError(f"{path} is damaged: {error}.") from error
+    expected = 8 + length + max(ends, default=0)
+    if size != expected:
+        raise ModelError(f"{path} is damaged: it has {size} bytes instead of {expected}.")

@@ -1,0 +1,77 @@
+"""Pictures to latents and back, through a model's autoencoder."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Pixels = NDArray[np.uint8]
+"""Height × width × 3, 8-bit RGB."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Posterior:
+    """What the encoder says of a picture: a Gaussian for each latent, [1, C, h, w] each."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """One draw, from a generator on the CPU so that every device draws the same."""
+        noise = torch.randn(self.mean.shape, generator=generator, dtype=self.mean.dtype)
+        return self.mean + self.deviation * noise.to(self.mean.device)
+
+
+class LatentCodec:
+    """An AutoencoderKL with its scale, shift and channel count; latents are fp32 outside."""
+
+    def __init__(self, vae: Any) -> None:
+        self._vae = vae
+        config = vae.config
+        self.channels = int(config.latent_channels)
+        self.factor = 2 ** (len(config.block_out_channels) - 1)
+        self._scaling = float(config.scaling_factor)
+        self._mean = self._per_channel(getattr(config, "latents_mean", None))
+        self._std = self._per_channel(getattr(config, "latents_std", None))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the autoencoder is."""
+        return torch.device(self._vae.device)
+
+    def shape(self, width: int, height: int) -> tuple[int, int, int]:
+        """Of the latents of a picture of this size in pixels, multiples of `factor`."""
+        return self.channels, height // self.factor, width // self.factor
+
+    def encode(self, pixels: Pixels) -> Posterior:
+        """The posterior of one picture whose sides are multiples of `factor`."""
+        image = torch.from_numpy(pixels.astype(np.float32) / 255.0).permute(2, 0, 1)[None]
+        image = (2.0 * image - 1.0).to(self._vae.device, self._vae.dtype)
+        posterior = self._vae.encode(image).latent_dist
+        return Posterior(mean=posterior.mean.float(), deviation=posterior.std.float())
+
+    def scale(self, sample: Tensor) -> Tensor:
+        """A posterior's sample as the denoiser wants it."""
+        if self._mean is not None and self._std is not None:
+            return (sample - self._mean) * self._scaling / self._std
+        return self._scaling * sample
+
+    def unscale(self, latents: Tensor) -> Tensor:
+        """The inverse of `scale`."""
+        if self._mean is not None and self._std is not None:
+            return latents * self._std / self._scaling + self._mean
+        return latents / self._scaling
+
+    def decode(self, latents: Tensor) -> list[Pixels]:
+        """Pictures of a batch of scaled latents, [B, C, h, w]."""
+        image = self._vae.decode(self.unscale(latents).to(self._vae.dtype), return_dict=False)[0]
+        image = (image.float() * 0.5 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+        return [(picture * 255).round().astype(np.uint8) for picture in image]
+
+    def _per_channel(self, values: list[float] | None) -> Tensor | None:
+        if values is None:
+            return None
+        return torch.tensor(values, device=self._vae.device).view(1, -1, 1, 1)

@@ -1,0 +1,116 @@
+"""A loaded model as the engine drives it: encode prompts, make rows, predict, make schedulers."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from inference.families.conditioning import PromptEmbedding, Row
+from inference.families.latents import LatentCodec
+from inference.families.schedulers import SchedulerFactory
+
+
+class TextEncoders(Protocol):
+    """However a family turns a prompt into an embedding."""
+
+    def encode(self, prompt: str, *, negative: bool) -> PromptEmbedding:
+        """negative: whether it is what to steer away from; then "" means that there is none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MicroConditioning:
+    """SDXL's extra inputs. aesthetic: a refiner's scores instead of the target size."""
+
+    aesthetic: bool
+
+    def time_ids(self, width: int, height: int, *, negative: bool) -> list[float]:
+        """Original size, crop and target size as diffusers sets them, in pixels."""
+        if self.aesthetic:
+            return [height, width, 0, 0, 2.5 if negative else 6.0]
+        return [height, width, 0, 0, height, width]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class UNetModel:
+    """A Stable Diffusion-type model: a UNet, an autoencoder and text encoders.
+
+    dtype: of the UNet's weights; latents and schedulers are fp32 whatever it is.
+    micro: for SDXL, else None.
+    """
+
+    unet: Any
+    codec: LatentCodec
+    text: TextEncoders
+    schedulers: SchedulerFactory
+    device: torch.device
+    dtype: torch.dtype
+    micro: MicroConditioning | None = None
+
+    @property
+    def takes_guidance(self) -> bool:
+        """Whether guidance is an input, so that no unconditional row is ever needed."""
+        return self.unet.config.time_cond_proj_dim is not None
+
+    def row(
+        self,
+        prompt: PromptEmbedding,
+        *,
+        width: int,
+        height: int,
+        guidance: float,
+        negative: bool = False,
+    ) -> Row:
+        """One row for a picture of this size in pixels."""
+        micro = self.micro
+        return Row(
+            tokens=prompt.tokens,
+            pooled=None if micro is None else prompt.pooled,
+            time_ids=None
+            if micro is None
+            else torch.tensor(
+                [micro.time_ids(width, height, negative=negative)],
+                dtype=prompt.tokens.dtype,
+                device=self.device,
+            ),
+            guidance_embedding=self._guidance_embedding(guidance) if self.takes_guidance else None,
+        )
+
+    def predict(self, lines: Sequence[tuple[Tensor, Tensor, Row]]) -> Tensor:
+        """One forward pass; for each line latents [1, C, h, w], their timestep and their row.
+
+        The rows are of one shape. Gives [lines, C, h, w], fp32.
+        """
+        rows = [row for _, _, row in lines]
+        prediction: Tensor = self.unet(
+            torch.cat([latents for latents, _, _ in lines]).to(self.dtype),
+            torch.stack([t.to(self.device, torch.float32) for _, t, _ in lines]),
+            encoder_hidden_states=_cat(row.tokens for row in rows),
+            timestep_cond=_cat(row.guidance_embedding for row in rows),
+            added_cond_kwargs=None
+            if self.micro is None
+            else {
+                "text_embeds": _cat(row.pooled for row in rows),
+                "time_ids": _cat(row.time_ids for row in rows),
+            },
+            return_dict=False,
+        )[0]
+        return prediction.float()
+
+    def _guidance_embedding(self, guidance: float) -> Tensor:
+        """Sines and cosines of the guidance, as consistency models are trained with."""
+        width = int(self.unet.config.time_cond_proj_dim)
+        half = width // 2
+        step = torch.log(torch.tensor(10000.0)) / (half - 1)
+        angles = torch.tensor([[guidance - 1]]) * 1000.0
+        angles = angles * torch.exp(torch.arange(half, dtype=torch.float32) * -step)[None]
+        embedding = torch.cat([torch.sin(angles), torch.cos(angles)], dim=1)
+        padded = torch.nn.functional.pad(embedding, (0, width % 2))
+        return padded.to(self.device, self.dtype)
+
+
+def _cat(parts: Iterable[Tensor | None]) -> Tensor | None:
+    """All of them in one batch; None where there are none."""
+    present = [part for part in parts if part is not None]
+    return torch.cat(present) if present else None

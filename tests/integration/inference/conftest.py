@@ -1,0 +1,50 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from inference.engine.engine import Engine
+from inference.engine.factory import load_engine
+from inference.engine.settings import EngineSettings
+from inference.model_info import describe
+from tests import tiny
+from tests.integration.inference.traffic import png
+
+LoadEngine = Callable[..., Engine]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("models")
+    return {
+        "sd": tiny.sd(root / "sd"),
+        "v": tiny.sd(root / "v", zero_snr=True, latent_channels=8),
+        "sdxl": tiny.sdxl(root / "sdxl"),
+        "refiner": tiny.sdxl(root / "refiner", refiner=True),
+        "lcm": tiny.sd(root / "lcm", time_cond=16, scheduler={"_class_name": "LCMScheduler"}),
+        "pndm": tiny.sd(
+            root / "pndm",
+            scheduler={"_class_name": "PNDMScheduler", "skip_prk_steps": True, "steps_offset": 0},
+        ),
+    }
+
+
+@pytest.fixture(scope="session")
+def load(models: dict[str, Path]) -> LoadEngine:
+    def make(name: str, **settings: object) -> Engine:
+        return load_engine(describe(models[name]), "cpu", EngineSettings(**settings))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def source() -> bytes:
+    picture = Image.effect_mandelbrot((64, 64), (-2, -1.5, 1, 1.5), 60).convert("L")
+    return png(Image.merge("RGB", (picture, picture.rotate(90), picture.rotate(180))))
