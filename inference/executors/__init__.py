@@ -1,0 +1,1 @@
+"""Where requests run: a process per device, behind one Protocol."""

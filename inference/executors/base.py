@@ -27,7 +27,8 @@ class Executor(Protocol):
 
     @property
     def problem(self) -> str | None:
-        """For the owner's log and `/queue`: why the state is FAILED, else None."""
+        """For the owner's log and `/queue`: why the state is FAILED, or why a dead process is
+        being replaced; None when there is nothing to tell."""
 
     @property
     def capacity(self) -> int:
