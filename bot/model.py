@@ -1,5 +1,6 @@
 """The bot's nouns: a job with its legal moves, where it came from, and a guild's policy."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -85,6 +86,21 @@ class Origin:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """What made a job's pictures: enough to make them again bit for bit.
+
+    batch_shape: the padded forward-pass shape; "" if the model did not run.
+    versions: library name → version.
+    """
+
+    model: str
+    revision: str
+    scheduler: str
+    batch_shape: str
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
     """One row of the job log, read-only.
 
@@ -92,10 +108,12 @@ class Job:
     parent_id: the job this was rerolled or edited from.
     source_url: the attachment's URL while RECEIVED; source: the picture's content hash after.
     width, height: of the pictures to come, pixels; settled when QUEUED.
-    cost: megapixel-rows charged; attempts: how often it was claimed.
+    cost: megapixel-rows that it takes in full; attempts: how often it was claimed.
     results: content hashes of the pictures, in order. steps_run, seconds: of the last run.
     message_id: the placeholder, later the card.
     error: text shown to the member; reference: what the owner finds in the log.
+    deleted_at: when a member deleted the pictures; results is empty from then on.
+    run: how the pictures were made, once SUCCEEDED.
     """
 
     id: int
@@ -120,6 +138,8 @@ class Job:
     queued_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
+    deleted_at: datetime | None = None
+    run: Run | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

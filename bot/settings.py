@@ -84,9 +84,7 @@ class Settings(BaseSettings):
             first = error.errors()[0]
             name = str(first["loc"][0]).upper()
             reason = str(first["msg"]).removeprefix("Value error, ")
-            raise SettingsError(
-                f"{name}={first['input']!r} is not usable: {reason}."
-            ) from error
+            raise SettingsError(f"{name}={first['input']!r} is not usable: {reason}.") from error
 
     @property
     def database(self) -> str:

@@ -1,0 +1,1 @@
+"""What happens to a job between its request and its delivery; no discord, no torch."""

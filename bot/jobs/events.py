@@ -1,7 +1,8 @@
 """What happens to jobs, told to whoever listens. Events are hints: the job row is the truth."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from inference.result import Progress
@@ -50,16 +51,25 @@ class EventBus:
 
     async def listen(self) -> AsyncIterator[JobEvent]:
         """Yields every event published from the first `__anext__` until the iterator is closed."""
+        with self.subscribe() as events:
+            async for event in events:
+                yield event
+
+    @contextmanager
+    def subscribe(self) -> Iterator[AsyncIterator[JobEvent]]:
+        """An iterator over every event published from now until the block is left.
+
+        For who must hear of what happens while they read the rows first.
+        """
         listener = _Listener()
         self._listeners.add(listener)
         try:
-            while True:
-                yield await listener.get()
+            yield listener
         finally:
             self._listeners.discard(listener)
 
 
-class _Listener:
+class _Listener(AsyncIterator[JobEvent]):
     """An ordered backlog in which a job's progress replaces its older progress."""
 
     def __init__(self) -> None:
@@ -71,7 +81,10 @@ class _Listener:
         self._backlog[key] = event
         self._waiting.set()
 
-    async def get(self) -> JobEvent:
+    def __aiter__(self) -> AsyncIterator[JobEvent]:
+        return self
+
+    async def __anext__(self) -> JobEvent:
         while not self._backlog:
             self._waiting.clear()
             await self._waiting.wait()

@@ -1,0 +1,36 @@
+"""What each guild allows, stored."""
+
+from dataclasses import asdict
+
+from sqlalchemy import select
+from sqlalchemy.dialects.sqlite import insert
+
+from bot.model import GuildPolicy
+from bot.storage.database import Database
+from bot.storage.tables import guild_policies
+
+
+class PolicyStore:
+    """One row per guild that changed something; the defaults for every other."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, guild_id: int) -> GuildPolicy:
+        """The guild's policy, or the defaults when it stored none."""
+        query = select(guild_policies).where(guild_policies.c.guild_id == guild_id)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).mappings().one_or_none()
+        if row is None:
+            return GuildPolicy(guild_id=guild_id)
+        return GuildPolicy(**{**row, "channels": tuple(row["channels"])})
+
+    async def put(self, policy: GuildPolicy) -> None:
+        """Stores the policy in place of the guild's former one."""
+        values = asdict(policy)
+        values["channels"] = list(policy.channels)
+        statement = insert(guild_policies).values(**values)
+        del values["guild_id"]
+        statement = statement.on_conflict_do_update(index_elements=["guild_id"], set_=values)
+        async with self._database.write() as connection:
+            await connection.execute(statement)
