@@ -1,0 +1,1 @@
+"""Everything that speaks Discord: what comes in, and what is shown."""

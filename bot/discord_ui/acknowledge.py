@@ -1,0 +1,90 @@
+"""Answering Discord within its 3 seconds, and finding out later whether that worked."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import aiohttp
+import discord
+from discord.http import Route
+
+from bot.discord_ui.translate import ALREADY_ACKNOWLEDGED, UNKNOWN_INTERACTION
+from bot.model import Job
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 1.5
+"""Seconds that the database may take before an interaction is deferred regardless."""
+
+T = TypeVar("T")
+
+
+async def in_time(
+    interaction: discord.Interaction[Any],
+    work: Coroutine[Any, Any, T],
+    *,
+    update: bool = False,
+    ephemeral: bool = False,
+) -> T:
+    """The result of `work`. If it takes longer than PATIENCE the interaction is deferred meanwhile.
+
+    update: that deferral shows nothing, for a button whose card will change.
+    ephemeral: that deferral, and with it the later answer, is private.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=PATIENCE)
+        if not done and not interaction.response.is_done():
+            log.warning("Interaction %s takes long; deferred before its outcome", interaction.id)
+            await interaction.response.defer(thinking=not update, ephemeral=ephemeral)
+        return await task
+    finally:
+        task.cancel()
+
+
+async def defer(interaction: discord.Interaction[Any]) -> int | None:
+    """Acknowledges with a public "thinking…" message, unless that was done, and returns its id.
+
+    None: Discord no longer waits for this interaction, so that nobody expects anything of it.
+    An acknowledgement whose answer was lost on the way is looked up.
+
+    Raises discord.HTTPException or aiohttp.ClientError while Discord cannot be reached.
+    """
+    if not interaction.response.is_done():
+        try:
+            answer = await interaction.response.defer(thinking=True)
+        except discord.HTTPException as error:
+            if error.code == UNKNOWN_INTERACTION:
+                log.warning("Interaction %s was acknowledged too late", interaction.id)
+                return None
+            if error.code != ALREADY_ACKNOWLEDGED and error.status < 500:
+                raise
+        except (aiohttp.ClientError, OSError) as error:
+            log.warning("Deferring %s was cut short (%r); looking it up", interaction.id, error)
+        else:
+            if answer is not None and answer.message_id is not None:
+                return answer.message_id
+    try:
+        return (await interaction.original_response()).id
+    except discord.NotFound:
+        return None
+
+
+async def placeholder_of(client: discord.Client, job: Job) -> int | None:
+    """The message that acknowledged a job, asked from Discord; None if there is none (any more).
+
+    For jobs of an interaction whose token may still live. Raises discord.HTTPException other
+    than NotFound, e.g. when the token has expired.
+    """
+    route = Route(
+        "GET",
+        "/webhooks/{webhook_id}/{webhook_token}/messages/@original",
+        webhook_id=job.origin.application_id,
+        webhook_token=job.origin.interaction_token,
+    )
+    try:
+        message = await client.http.request(route)
+    except discord.NotFound:
+        return None
+    return int(message["id"])

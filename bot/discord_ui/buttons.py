@@ -1,0 +1,119 @@
+"""The buttons under a card. Each carries only an action and a job's id, and so works for ever."""
+
+import contextlib
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Self
+
+import discord
+
+from bot.discord_ui.acknowledge import in_time
+from bot.discord_ui.modals import edit_modal, source_modal
+from bot.discord_ui.translate import told
+from bot.discord_ui.wish import rerolled, stronger, weaker
+from bot.model import OriginKind
+
+if TYPE_CHECKING:
+    from bot.discord_ui.client import Palimpsest
+    from bot.discord_ui.flows import Change
+
+
+class Action(StrEnum):
+    """What a button does to the job that it names."""
+
+    REROLL = "reroll"
+    WEAKER = "weaker"
+    STRONGER = "stronger"
+    EDIT = "edit"
+    SOURCE = "source"
+    DELETE = "delete"
+    CANCEL = "cancel"
+
+
+LOOKS: dict[Action, tuple[str, str | None]] = {
+    Action.REROLL: ("🎲", None),
+    Action.WEAKER: ("💪", "−"),
+    Action.STRONGER: ("💪", "+"),
+    Action.EDIT: ("✏️", None),
+    Action.SOURCE: ("🔁", None),
+    Action.DELETE: ("🗑️", None),
+    Action.CANCEL: ("✖️", "Cancel"),
+}
+
+
+BUTTON_ID = re.compile(r"palimpsest:(?P<action>[a-z]+):(?P<job>\d+)(?::(?P<index>\d+))?")
+
+
+class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=BUTTON_ID):
+    """One button of one job.
+
+    index: the result that it is about, 0-based; None where the job as a whole is meant.
+    """
+
+    def __init__(self, action: Action, job_id: int, index: int | None = None) -> None:
+        emoji, label = LOOKS[action]
+        tail = "" if index is None else f":{index}"
+        super().__init__(
+            discord.ui.Button(
+                style=discord.ButtonStyle.secondary,
+                emoji=emoji,
+                label=label,
+                custom_id=f"palimpsest:{action}:{job_id}{tail}",
+            )
+        )
+        self.action = action
+        self.job_id = job_id
+        self.index = index
+
+    @classmethod
+    async def from_custom_id(
+        cls,
+        interaction: discord.Interaction[Any],
+        item: discord.ui.Item[Any],
+        match: re.Match[str],
+        /,
+    ) -> Self:
+        """The button that was pressed."""
+        index = match["index"]
+        return cls(
+            Action(match["action"]), int(match["job"]), None if index is None else int(index)
+        )
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Does what the button says; whatever goes wrong is told privately."""
+        async with told(interaction, doing=f"button {self.custom_id}"):
+            await self._press(interaction)
+
+    async def _press(self, interaction: "discord.Interaction[Palimpsest]") -> None:
+        flows = interaction.client.flows
+        match self.action:
+            case Action.REROLL | Action.WEAKER | Action.STRONGER:
+                change = CHANGES[self.action]
+                await flows.child(interaction, self.job_id, change, kind=OriginKind.BUTTON)
+            case Action.EDIT:
+                # A form must be the first answer, so there is no deferring here.
+                job = await flows.usable(interaction, self.job_id)
+                await interaction.response.send_modal(edit_modal(job))
+            case Action.SOURCE:
+                job = await flows.usable(interaction, self.job_id)
+                await interaction.response.send_modal(source_modal(job, index=self.index))
+            case Action.CANCEL:
+                await in_time(interaction, flows.cancel(interaction, self.job_id), update=True)
+                await _quietly_acknowledge(interaction)  # Delivery shows it in the card
+            case Action.DELETE:
+                await in_time(interaction, flows.delete(interaction, self.job_id), update=True)
+                await _quietly_acknowledge(interaction)
+                with contextlib.suppress(discord.NotFound):  # somebody was faster
+                    await interaction.delete_original_response()
+
+
+async def _quietly_acknowledge(interaction: discord.Interaction[Any]) -> None:
+    if not interaction.response.is_done():
+        await interaction.response.defer()
+
+
+CHANGES: "dict[Action, Change]" = {
+    Action.REROLL: rerolled,
+    Action.WEAKER: weaker,
+    Action.STRONGER: stronger,
+}

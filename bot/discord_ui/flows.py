@@ -1,0 +1,270 @@
+"""The one place where "a member asks for a job" becomes a job.
+
+A row is written, then the interaction is acknowledged with a public "thinking…" message, then
+the picture is fetched and the job submitted. What is wrong before the acknowledgement (a range,
+the channel, somebody else's button) is answered privately and leaves no row. What is wrong after
+it (a picture that cannot be read, a used-up budget) takes the "thinking…" message away again and
+is told privately as well: a refusal is no news for the channel. Where nobody can be told
+privately any more, because the bot was restarted in between, Delivery tells it in the channel.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+
+from bot.discord_ui.acknowledge import defer, in_time
+from bot.discord_ui.intake import Intake
+from bot.discord_ui.translate import explain, say
+from bot.discord_ui.wish import Wish
+from bot.errors import Gone, UserError
+from bot.jobs.events import JobFinished
+from bot.jobs.service import Actor, JobService
+from bot.model import GuildPolicy, Job, Origin, OriginKind
+from inference.catalog import Catalog
+from inference.request import Recipe
+
+log = logging.getLogger(__name__)
+
+Change = Callable[[Recipe, GuildPolicy], Recipe]
+"""Makes a child's recipe from its parent's. May raise UserError or RequestError."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What a job is made of: source_url for a picture to fetch, source for a stored one."""
+
+    recipe: Recipe
+    parent_id: int | None = None
+    source_url: str | None = None
+    source: str | None = None
+
+
+class Flows:
+    """Asks for jobs and acts on them for whoever pressed, typed or reacted."""
+
+    def __init__(
+        self, *, service: JobService, intake: Intake, catalog: Catalog, default_model: str
+    ) -> None:
+        self._service = service
+        self._intake = intake
+        self._catalog = catalog
+        self._default_model = default_model
+        self._underway: set[asyncio.Task[Any]] = set()
+        self._stopping = False
+
+    @contextlib.contextmanager
+    def underway(self) -> Iterator[None]:
+        """Around what is done for a member: `stop` cuts it off.
+
+        A row that is RECEIVED by then is for the next run. If it went on while the bot closes,
+        the member would be told that the picture cannot be fetched.
+        """
+        task = asyncio.current_task()
+        if task is None or self._stopping:
+            raise asyncio.CancelledError
+        self._underway.add(task)
+        try:
+            yield
+        finally:
+            self._underway.discard(task)
+
+    async def stop(self) -> None:
+        """Ends everything underway, before what it uses is closed."""
+        self._stopping = True
+        tasks = [*self._underway]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # ------------------------------------------------------------ asking for a job
+
+    async def fresh(
+        self,
+        interaction: discord.Interaction[Any],
+        wish: Wish,
+        *,
+        kind: OriginKind,
+        url: str,
+        model: str | None = None,
+        reply_to: int | None = None,
+    ) -> None:
+        """A job on a posted picture; url: where its bytes are."""
+
+        async def order() -> Order:
+            info = await asyncio.to_thread(self._catalog.find, model or self._default_model)
+            policy = await self._service.policy(guild_of(interaction))
+            return Order(recipe=wish.fresh(policy, info), source_url=url)
+
+        await self._ask(interaction, order, origin_of(interaction, kind, reply_to))
+
+    async def child(
+        self,
+        interaction: discord.Interaction[Any],
+        parent_id: int,
+        change: Change,
+        *,
+        kind: OriginKind,
+        result: int | None = None,
+        anybody: bool = False,
+    ) -> None:
+        """A job made from another: on the same source, or on its result number `result`.
+
+        anybody: also who may not press the parent's buttons.
+        """
+
+        async def order() -> Order:
+            parent = await self.job_here(interaction, parent_id)
+            if not anybody:
+                await self._service.may_use(parent, actor_of(interaction))
+            return await self.order_from(parent, change, result=result)
+
+        reply_to = interaction.message.id if interaction.message else None
+        await self._ask(interaction, order, origin_of(interaction, kind, reply_to))
+
+    async def order_from(self, parent: Job, change: Change, *, result: int | None = None) -> Order:
+        """The order for a child of `parent`. Raises UserError, RequestError."""
+        policy = await self._service.policy(parent.origin.guild_id)
+        source = parent.source
+        if result is not None:
+            source = parent.results[result] if result < len(parent.results) else None
+        if source is None:
+            raise Gone("That picture is no longer there.")
+        recipe = change(parent.recipe, policy)
+        return Order(recipe=recipe, parent_id=parent.id, source=source)
+
+    async def record(self, origin: Origin, order: Order) -> tuple[Job, bool]:
+        """Checks what needs no row, then writes the row; False: the event was a replay.
+
+        Raises Refused.
+        """
+        await self._service.prepare(origin.guild_id, origin.channel_id, order.recipe)
+        return await self._service.receive(
+            recipe=order.recipe,
+            origin=origin,
+            parent_id=order.parent_id,
+            source_url=order.source_url,
+            source=order.source,
+        )
+
+    async def submit(self, job: Job) -> str | None:
+        """From RECEIVED to QUEUED. Otherwise the row ends, and why is returned for the member.
+
+        Call `settle` with what came of telling it.
+        """
+        try:
+            source = job.source or await self._fetch(job)
+            await self._service.submit(job.id, source)
+        except Exception as error:  # whatever it is: the row must end and the member be told
+            text = explain(error, doing=f"job {job.id}")
+            await self._service.fail(job.id, text=text)  # one that was refused has ended already
+            return text
+        return None
+
+    async def _fetch(self, job: Job) -> str:
+        if job.source_url is None:
+            raise Gone("That picture is no longer there.")
+        return await self._intake.take(job.source_url)
+
+    async def settle(self, job: Job, *, told: bool) -> None:
+        """After a refusal: the member was told privately, or Delivery tells it in the channel."""
+        if told:
+            await self._service.mark_delivered(job.id, None)
+        else:
+            self._service.events.publish(JobFinished(job_id=job.id))
+
+    async def abandon(self, job: Job, why: str) -> None:
+        """Ends a RECEIVED job of which nobody expects anything."""
+        log.info("Job %s is given up: %s", job.id, why)
+        await self._service.fail(job.id, text=why, abandoned=True)
+
+    async def _ask(
+        self,
+        interaction: discord.Interaction[Any],
+        order: Callable[[], Awaitable[Order]],
+        origin: Origin,
+    ) -> None:
+        async def record() -> tuple[Job, bool]:
+            return await self.record(origin, await order())
+
+        with self.underway():
+            job, created = await in_time(interaction, record())
+            if not created:
+                return
+            message_id = await defer(interaction)
+            if message_id is None:
+                await self.abandon(job, "It was not acknowledged in time.")
+                return
+            await self._service.set_message(job.id, message_id)
+            refusal = await self.submit(job)
+            if refusal is not None:
+                await self.settle(job, told=await say(interaction, refusal))
+
+    # ------------------------------------------------------------ acting on a job
+
+    async def job_here(self, interaction: discord.Interaction[Any], job_id: int) -> Job:
+        """A job of this guild. Raises Gone, also for a job of another guild."""
+        job = await self._service.get(job_id)
+        if job.origin.guild_id != interaction.guild_id:
+            raise Gone(f"There is no job #{job_id} on this server.")
+        return job
+
+    async def policy_here(self, interaction: discord.Interaction[Any]) -> GuildPolicy:
+        """What this guild allows."""
+        return await self._service.policy(guild_of(interaction))
+
+    async def cancel(self, interaction: discord.Interaction[Any], job_id: int) -> Job:
+        """Cancels a job that waits or runs. Raises UserError."""
+        await self.job_here(interaction, job_id)
+        return await self._service.cancel(job_id, actor_of(interaction))
+
+    async def delete(self, interaction: discord.Interaction[Any], job_id: int) -> Job:
+        """Gives a job's pictures up; its message is the caller's to remove. Raises UserError."""
+        await self.job_here(interaction, job_id)
+        return await self._service.delete(job_id, actor_of(interaction))
+
+    async def usable(self, interaction: discord.Interaction[Any], job_id: int) -> Job:
+        """A job of this guild whose buttons this member may press. Raises UserError."""
+        job = await self.job_here(interaction, job_id)
+        await self._service.may_use(job, actor_of(interaction))
+        return job
+
+
+def actor_of(interaction: discord.Interaction[Any]) -> Actor:
+    """Who acts, with the permissions that Discord computed for this channel."""
+    return Actor(
+        user_id=interaction.user.id,
+        manages_messages=interaction.permissions.manage_messages,
+        manages_guild=interaction.permissions.manage_guild,
+    )
+
+
+def origin_of(
+    interaction: discord.Interaction[Any], kind: OriginKind, reply_to: int | None = None
+) -> Origin:
+    """Where a job comes from and how long its interaction can be answered."""
+    if interaction.channel_id is None:
+        raise Gone("This channel is no longer there.")
+    return Origin(
+        kind=kind,
+        guild_id=guild_of(interaction),
+        channel_id=interaction.channel_id,
+        user_id=interaction.user.id,
+        interaction_id=interaction.id,
+        application_id=interaction.application_id,
+        interaction_token=interaction.token,
+        token_expires_at=interaction.expires_at,
+        reply_to=reply_to,
+        upload_limit=interaction.filesize_limit,
+    )
+
+
+def guild_of(interaction: discord.Interaction[Any]) -> int:
+    """The guild's id. Raises UserError outside of a guild."""
+    if interaction.guild_id is None:
+        raise UserError("This works only in a server, not in private messages.")
+    return interaction.guild_id

@@ -1,0 +1,47 @@
+"""What happens when a form is sent."""
+
+from typing import Any
+
+import discord
+
+from bot.discord_ui.flows import Flows
+from bot.discord_ui.menus import OfferedPictures
+from bot.discord_ui.modals import Form, Submission
+from bot.model import GuildPolicy, OriginKind
+from inference.request import Recipe
+
+
+async def send(
+    interaction: discord.Interaction[Any],
+    submission: Submission,
+    *,
+    flows: Flows,
+    offered: OfferedPictures,
+) -> None:
+    """Asks for the job that the form describes. Raises UserError, RequestError."""
+    wish = submission.wish
+
+    def change(parent: Recipe, _policy: GuildPolicy) -> Recipe:
+        return wish.over(parent)
+
+    match submission.form:
+        case Form.PICTURE:
+            picture = offered.get(submission.id, submission.picture)
+            await flows.fresh(
+                interaction,
+                wish,
+                kind=OriginKind.MENU,
+                url=picture.url,
+                reply_to=submission.id,
+            )
+        case Form.EDIT:
+            await flows.child(interaction, submission.id, change, kind=OriginKind.MODAL)
+        case Form.SOURCE | Form.RESULT:
+            await flows.child(
+                interaction,
+                submission.id,
+                change,
+                kind=OriginKind.MODAL if submission.form is Form.SOURCE else OriginKind.MENU,
+                result=submission.picture,
+                anybody=submission.form is Form.RESULT,
+            )

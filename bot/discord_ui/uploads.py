@@ -1,0 +1,116 @@
+"""Makes finished pictures fit through a guild's upload limit, and says what that took."""
+
+from dataclasses import dataclass
+
+from bot.discord_ui.wording import plain
+from bot.errors import BadPicture, Gone
+from bot.model import Job
+from bot.pictures import PictureWorker
+from bot.storage.images import ImageStore
+
+MAX_FILES = 10
+MAX_ALT = 1024
+THUMBNAIL_SIDE = 256
+
+MAX_REQUEST = 25 * 1024 * 1024
+"""Bytes of all files of one request together, unless the guild allows a single file to be larger.
+Discord publishes no figure for the whole request; this one was its limit for years."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Upload:
+    """A file to attach. name: ASCII letters, digits, dashes and dots; alt: 1…1024 characters."""
+
+    name: str
+    data: bytes
+    alt: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parcel:
+    """The files of one result card.
+
+    source: a small picture of the source, or None where it is gone or there is no room for it.
+    notes: sentences about how the source was read and what was changed to make the pictures fit.
+    """
+
+    pictures: tuple[Upload, ...]
+    source: Upload | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[Upload, ...]:
+        """All files, pictures first."""
+        return (*self.pictures, self.source) if self.source else self.pictures
+
+
+class Packer:
+    """Reads a job's pictures from the store and packs them. All encoding is done elsewhere."""
+
+    def __init__(self, *, images: ImageStore, pictures: PictureWorker) -> None:
+        self._images = images
+        self._pictures = pictures
+
+    async def pack(self, job: Job, *, limit: int) -> Parcel:
+        """The pictures of a finished job, none larger than `limit` bytes.
+
+        Together they stay below MAX_REQUEST, or `limit` where that is more.
+        Raises Gone (a picture was removed), BadPicture (one cannot be made small enough).
+        """
+        pngs = [await self._images.get(sha) for sha in job.results]
+        source = await self._thumbnail(job) if len(pngs) < MAX_FILES else None
+        room = max(MAX_REQUEST, limit) - (len(source.data) if source else 0)
+        each = limit
+        if sum(min(len(png), limit) for png in pngs) > room:
+            each = min(limit, room // len(pngs))
+        notes: list[str] = []
+        uploads = []
+        for number, png in enumerate(pngs, start=1):
+            encoded = await self._pictures.encode_for_upload(png, each)
+            if encoded.note:
+                notes.append(encoded.note)
+            uploads.append(
+                Upload(
+                    name=f"palimpsest-{job.id}-{number}.{encoded.extension}",
+                    data=encoded.data,
+                    alt=alt_text(job, number),
+                )
+            )
+        return Parcel(
+            pictures=tuple(uploads), source=source, notes=(*await self._read(job), *_few(notes))
+        )
+
+    async def _read(self, job: Job) -> tuple[str, ...]:
+        """What is to be said of how the source was read."""
+        if job.source is None:
+            return ()
+        try:
+            note = (await self._images.info(job.source)).note
+        except Gone:
+            return ()
+        return (note,) if note else ()
+
+    async def _thumbnail(self, job: Job) -> Upload | None:
+        if job.source is None:
+            return None
+        try:
+            png = await self._images.get(job.source)
+            data = await self._pictures.thumbnail(png, THUMBNAIL_SIDE)
+        except (Gone, BadPicture):
+            return None  # the card does without
+        return Upload(name=f"source-{job.id}.jpg", data=data, alt="The source picture")
+
+
+def _few(notes: list[str]) -> tuple[str, ...]:
+    """Ten pictures need no ten sentences."""
+    if len(notes) < 2:
+        return tuple(notes)
+    others = "one more picture" if len(notes) == 2 else f"{len(notes) - 1} more pictures"
+    return (notes[0], f"Likewise {others}.")
+
+
+def alt_text(job: Job, number: int) -> str:
+    """What picture `number` (from 1) shows, for those who do not see it."""
+    which = f"Picture {number} of {len(job.results)}: " if len(job.results) > 1 else ""
+    prompt = plain(job.recipe.prompt, MAX_ALT - len(which))
+    return f"{which}{prompt}" if prompt else f"{which}a picture made without a prompt"

@@ -1,0 +1,127 @@
+"""What a member typed, and the recipe that it makes with a policy's defaults or a parent's."""
+
+import math
+import secrets
+from dataclasses import dataclass
+
+from bot.errors import Refused, UserError
+from bot.model import GuildPolicy
+from inference.model_info import DEFAULT_STEPS, ModelInfo
+from inference.request import MAX_SEED, STRENGTH_BANDS, Recipe
+
+STRENGTH_STEP = 0.1
+
+
+def new_seed() -> int:
+    """A seed that nobody can guess, 0…MAX_SEED."""
+    return secrets.randbelow(MAX_SEED + 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wish:
+    """Options as a member gave them; None where nothing was given. Ranges are Recipe's.
+
+    A missing seed always means a new one.
+    """
+
+    prompt: str
+    negative_prompt: str | None = None
+    strength: float | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    seed: int | None = None
+    count: int | None = None
+
+    def fresh(self, policy: GuildPolicy, model: ModelInfo) -> Recipe:
+        """A recipe of its own, missing values from the guild's policy and what suits the model.
+
+        The model's own number of steps wins only where it needs fewer than usual (distilled
+        models). Raises RequestError.
+        """
+        distilled = model.default_steps < DEFAULT_STEPS
+        defaults = Recipe(
+            prompt="",
+            strength=policy.default_strength,
+            steps=model.default_steps if distilled else policy.default_steps,
+            guidance=model.default_guidance,
+            count=policy.default_count,
+            scheduler=model.default_scheduler,
+            model=model.id,
+        )
+        return self.over(defaults)
+
+    def over(self, parent: Recipe) -> Recipe:
+        """A child's recipe, missing values from its parent. Raises RequestError."""
+        given = {
+            name: value
+            for name in ("negative_prompt", "strength", "steps", "guidance", "count")
+            if (value := getattr(self, name)) is not None
+        }
+        seed = new_seed() if self.seed is None else self.seed
+        return parent.change(prompt=self.prompt, seed=seed, **given)
+
+
+def rerolled(recipe: Recipe, _policy: GuildPolicy) -> Recipe:
+    """The same with a new seed."""
+    return recipe.change(seed=new_seed())
+
+
+def weaker(recipe: Recipe, policy: GuildPolicy) -> Recipe:
+    """The same, seed included, with the strength a step lower. Raises Refused."""
+    return _stepped(recipe, -STRENGTH_STEP, policy.min_strength, "least")
+
+
+def stronger(recipe: Recipe, policy: GuildPolicy) -> Recipe:
+    """The same, seed included, with the strength a step higher. Raises Refused."""
+    return _stepped(recipe, STRENGTH_STEP, policy.max_strength, "most")
+
+
+def _stepped(recipe: Recipe, step: float, limit: float, word: str) -> Recipe:
+    """Nothing is clamped: a step that does not fit is refused."""
+    strength = round(recipe.strength + step, 4)
+    beyond = strength > limit if step > 0 else strength < limit
+    if not beyond:
+        return recipe.change(strength=strength)
+    if math.isclose(recipe.strength, limit):
+        raise Refused(f"Strength is already {limit:g}, the {word} allowed here.")
+    raise Refused(
+        f"From {recipe.strength:g} a step of {abs(step):g} goes beyond {limit:g}, the {word} "
+        f"allowed here; ✏️ can set {limit:g} itself."
+    )
+
+
+def parse_strength(text: str) -> float | None:
+    """A number as people type it (``0.6``, ``0,6``, ``60%``) or a band's name; None if empty.
+
+    Raises UserError. The range is checked by Recipe and by the policy.
+    """
+    typed = text.strip().lower()
+    if not typed:
+        return None
+    if typed in STRENGTH_BANDS:
+        return STRENGTH_BANDS[typed]
+    percent = typed.endswith("%")
+    try:
+        value = float(typed.removesuffix("%").replace(",", "."))
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UserError(
+            f"Strength “{_short(text)}” is neither a number from 0 to 1 nor one of: "
+            f"{', '.join(STRENGTH_BANDS)}."
+        )
+    return value / 100 if percent else value
+
+
+def parse_whole(name: str, text: str) -> int | None:
+    """A whole number; None if empty. Raises UserError. Ranges are checked by Recipe."""
+    typed = text.strip()
+    if not typed:
+        return None
+    if not typed.removeprefix("-").isdecimal() or len(typed) > 20:
+        raise UserError(f"{name.capitalize()} “{_short(text)}” is not a whole number.")
+    return int(typed)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 30 else f"{text[:29]}…"

@@ -1,0 +1,149 @@
+import dataclasses
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from job_rows import job as make_job
+
+from bot.discord_ui.modals import (
+    Form,
+    edit_modal,
+    picture_modal,
+    result_modal,
+    source_modal,
+    submission_of,
+)
+from bot.errors import Gone, UserError
+from bot.model import GuildPolicy
+from inference.request import MAX_PROMPT, MAX_SEED, Recipe
+
+RECIPE = Recipe(
+    prompt="p" * MAX_PROMPT,
+    negative_prompt="n" * MAX_PROMPT,
+    strength=0.35,
+    steps=150,
+    seed=MAX_SEED,
+)
+JOB = dataclasses.replace(make_job(77, 7, ""), recipe=RECIPE, results=("a", "b", "c"))
+
+
+def fields(modal: Any) -> dict[str, dict[str, Any]]:
+    payload = modal.to_dict()
+    assert len(payload["title"]) <= 45
+    assert len(payload["custom_id"]) <= 100
+    assert 1 <= len(payload["components"]) <= 5
+    for label in payload["components"]:
+        assert label["type"] == 18
+        assert len(label["label"]) <= 45
+        assert len(label.get("description", "")) <= 100
+        component = label["component"]
+        assert len(component.get("value", "")) <= component.get("max_length", 4000)
+    return {label["component"]["custom_id"]: label["component"] for label in payload["components"]}
+
+
+def sent(custom_id: str, **values: str | list[str]) -> Any:
+    components = [
+        {
+            "type": 18,
+            "component": {
+                "custom_id": name,
+                "type": 3 if isinstance(value, list) else 4,
+                ("values" if isinstance(value, list) else "value"): value,
+            },
+        }
+        for name, value in values.items()
+    ]
+    return SimpleNamespace(data={"custom_id": custom_id, "components": components})
+
+
+async def test_the_edit_form_is_prefilled_with_the_longest_recipe() -> None:
+    modal = edit_modal(JOB)
+    assert {name: field.get("value") for name, field in fields(modal).items()} == {
+        "prompt": RECIPE.prompt,
+        "negative_prompt": RECIPE.negative_prompt,
+        "strength": "0.35",
+        "steps": "150",
+        "seed": str(MAX_SEED),
+    }
+    labels = {label["label"]: label.get("description") for label in modal.to_dict()["components"]}
+    assert labels["Seed"] == "Leave empty for a new one"
+
+
+async def test_forms_are_not_kept_in_memory() -> None:
+    forms = [edit_modal(JOB), source_modal(JOB), result_modal(JOB)]
+    forms.append(picture_modal(5, ["a.png"], GuildPolicy(guild_id=1)))
+    assert all(form.is_finished() for form in forms)
+
+
+async def test_the_source_form_offers_every_result_and_the_chosen_one_first() -> None:
+    options = fields(source_modal(JOB, index=1))["picture"]["options"]
+    assert [option["label"] for option in options] == ["Picture 1", "Picture 2", "Picture 3"]
+    assert [bool(option.get("default")) for option in options] == [False, True, False]
+
+
+async def test_one_result_leaves_no_choice() -> None:
+    single = dataclasses.replace(JOB, results=("a",))
+    assert "picture" not in fields(source_modal(single))
+    assert "picture" not in fields(result_modal(single))
+
+
+async def test_no_results_no_form() -> None:
+    with pytest.raises(Gone):
+        source_modal(dataclasses.replace(JOB, results=()))
+
+
+async def test_the_picture_form_starts_from_the_guilds_default() -> None:
+    names = [f"{'long' * 40}{number}.png" for number in range(30)]
+    form = fields(picture_modal(9, names, GuildPolicy(guild_id=1, default_strength=0.4)))
+    assert form["strength"]["value"] == "0.4"
+    assert not form["prompt"].get("value")
+    assert len(form["picture"]["options"]) == 25
+    assert all(len(option["label"]) <= 100 for option in form["picture"]["options"])
+
+
+@pytest.mark.parametrize(
+    ("make", "form", "subject"),
+    [
+        (lambda: edit_modal(JOB), Form.EDIT, 77),
+        (lambda: source_modal(JOB), Form.SOURCE, 77),
+        (lambda: result_modal(JOB), Form.RESULT, 77),
+        (lambda: picture_modal(10**18, ["a"], GuildPolicy(guild_id=1)), Form.PICTURE, 10**18),
+    ],
+)
+async def test_what_is_sent_is_read_from_the_interaction_alone(make, form, subject) -> None:
+    submission = submission_of(
+        sent(
+            make().custom_id,
+            prompt="ink",
+            strength="bold",
+            negative_prompt="",
+            steps="",
+            seed="12",
+            picture=["2"],
+        )
+    )
+    assert submission is not None
+    assert (submission.form, submission.id, submission.picture) == (form, subject, 2)
+    wish = submission.wish
+    assert (wish.prompt, wish.strength, wish.seed, wish.steps) == ("ink", 0.75, 12, None)
+    assert wish.negative_prompt == ""
+
+
+def test_an_empty_seed_is_a_new_one_and_a_missing_choice_the_first() -> None:
+    submission = submission_of(sent("palimpsest:edit:3", prompt="ink", seed=""))
+    assert submission is not None
+    assert submission.wish.seed is None
+    assert submission.wish.negative_prompt is None
+    assert submission.picture == 0
+
+
+def test_what_cannot_be_read_is_said() -> None:
+    submission = submission_of(sent("palimpsest:edit:3", prompt="ink", seed="lucky"))
+    assert submission is not None
+    with pytest.raises(UserError, match="Seed “lucky” is not a whole number"):
+        _ = submission.wish
+
+
+@pytest.mark.parametrize("custom_id", ["", "palimpsest:delete:3", "palimpsest:edit:x", "other:1"])
+def test_foreign_forms_are_left_alone(custom_id: str) -> None:
+    assert submission_of(sent(custom_id, prompt="ink")) is None
