@@ -1,0 +1,1 @@
+"""The owner's window on the bot: health, metrics and a gallery, on loopback only."""
