@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -14,9 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = Settings.load()
-        logging.basicConfig(
-            level=settings.log_level, format="%(asctime)s %(levelname)-7s %(name)s  %(message)s"
-        )
+        _log_from(settings.log_level)
         return _run(options, settings)
     except SettingsError as error:
         print(error, file=sys.stderr)
@@ -25,11 +24,25 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
+def _log_from(level: str) -> None:
+    """Libraries never log at DEBUG: what they say there holds Discord's tokens."""
+    number = logging.getLevelNamesMapping()[level]
+    logging.basicConfig(
+        level=max(number, logging.INFO),
+        format="%(asctime)s %(levelname)-7s %(name)s  %(message)s",
+    )
+    for name in ("bot", "inference"):
+        logging.getLogger(name).setLevel(number)
+
+
 def _run(options: argparse.Namespace, settings: Settings) -> int:
     # Each mode imports its own half: the bot on Discord does not load the sandbox.
     if options.mode is None and settings.discord_token is not None:
         from bot.compose import serve
 
+        # No child has any business with it, least of all the one that reads strangers' pictures.
+        for name in [name for name in os.environ if name.upper() == "DISCORD_TOKEN"]:
+            del os.environ[name]
         asyncio.run(serve(settings, settings.discord_token.get_secret_value()))
         return 0
     from bot.sandbox.modes import demo, sandbox

@@ -59,7 +59,8 @@ class Settings(BaseSettings):
     """Port on 127.0.0.1 for health, metrics and the gallery; not served unless set."""
 
     log_level: str = "INFO"
-    """Lowest level that is logged: DEBUG, INFO, WARNING or ERROR."""
+    """Lowest level that is logged: DEBUG (of the bot itself, not of libraries), INFO, WARNING or
+    ERROR."""
 
     @field_validator("discord_api_url")
     @classmethod

@@ -24,9 +24,9 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from inference.animation import note_on_frames
 from inference.colour import eight_bit, to_srgb
 from inference.errors import PictureError
-from inference.frames import note_on_frames
 from inference.picture import MAX_SIDE, Normalised, size_text
 from inference.sizes import result_size
 from inference.sniffing import describe, picture_format

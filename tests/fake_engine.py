@@ -28,6 +28,8 @@ class _Slot:
 
 
 class FakeEngine:
+    capacity = 4
+
     def __init__(self, info: ModelInfo) -> None:
         self.info = info
         self.slots: dict[int, _Slot] = {}

@@ -37,12 +37,14 @@ def sd(
     latent_channels: int = 4,
     scheduler: dict[str, Any] | None = None,
     time_cond: int | None = None,
+    channels: tuple[int, ...] = (32, 64),
     seed: int = 0,
 ) -> Path:
     """An SD 1.x-type folder; `zero_snr` gives a v-prediction model that starts at pure noise.
 
     scheduler: keys that replace the scheduler's own, `_class_name` among them.
     time_cond: width of a guidance embedding, as latent-consistency models have.
+    channels: of the unet's levels; benchmarks want a larger one.
     """
     torch.manual_seed(seed)
     _tokenizer(folder / "tokenizer")
@@ -51,6 +53,7 @@ def sd(
     _unet(
         folder / "unet",
         latent_channels=latent_channels,
+        channels=channels,
         cross_attention_dim=32,
         time_cond_proj_dim=time_cond,
     )
@@ -120,15 +123,18 @@ def sdxl(folder: Path, *, refiner: bool = False, seed: int = 0) -> Path:
     return folder
 
 
-def _unet(folder: Path, *, latent_channels: int, **extra: Any) -> None:
+def _unet(
+    folder: Path, *, latent_channels: int, channels: tuple[int, ...] = (32, 64), **extra: Any
+) -> None:
+    attending = len(channels) - 1
     UNet2DConditionModel(
         sample_size=NATIVE_SIDE // 8,
         in_channels=latent_channels,
         out_channels=latent_channels,
-        block_out_channels=(32, 64),
+        block_out_channels=channels,
         layers_per_block=1,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        down_block_types=("DownBlock2D", *["CrossAttnDownBlock2D"] * attending),
+        up_block_types=(*["CrossAttnUpBlock2D"] * attending, "UpBlock2D"),
         attention_head_dim=8,
         norm_num_groups=8,
         **extra,

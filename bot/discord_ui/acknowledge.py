@@ -1,13 +1,13 @@
 """Answering Discord within its 3 seconds, and finding out later whether that worked."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar, cast
 
 import aiohttp
 import discord
-from discord.http import Route
 
 from bot.discord_ui.translate import ALREADY_ACKNOWLEDGED, UNKNOWN_INTERACTION
 from bot.model import Job
@@ -17,7 +17,40 @@ log = logging.getLogger(__name__)
 PATIENCE = 1.5
 """Seconds that the database may take before an interaction is deferred regardless."""
 
+LONGEST_RUSH = 3.0
+"""Seconds that other work waits for members to be answered; longer none of them waits either."""
+
 T = TypeVar("T")
+
+
+class Rush:
+    """Lets what has time wait while members have not been answered.
+
+    In a burst everything at once would be done evenly, and be late for the last ones.
+    """
+
+    def __init__(self) -> None:
+        self._unanswered = 0
+        self._calm = asyncio.Event()
+        self._calm.set()
+
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        """Around what leads to an answer."""
+        self._unanswered += 1
+        self._calm.clear()
+        try:
+            yield
+        finally:
+            self._unanswered -= 1
+            if not self._unanswered:
+                self._calm.set()
+
+    async def over(self) -> None:
+        """Returns when everybody is answered, at the latest after LONGEST_RUSH."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_RUSH):
+                await self._calm.wait()
 
 
 async def in_time(
@@ -77,14 +110,14 @@ async def placeholder_of(client: discord.Client, job: Job) -> int | None:
     For jobs of an interaction whose token may still live. Raises discord.HTTPException other
     than NotFound, e.g. when the token has expired.
     """
-    route = Route(
-        "GET",
-        "/webhooks/{webhook_id}/{webhook_token}/messages/@original",
-        webhook_id=job.origin.application_id,
-        webhook_token=job.origin.interaction_token,
+    origin = job.origin
+    assert origin.application_id is not None
+    assert origin.interaction_token is not None
+    # A webhook, because the client itself would log the address, with the token, on a 429.
+    webhook = discord.Webhook.partial(
+        origin.application_id, origin.interaction_token, client=client
     )
     try:
-        message = await client.http.request(route)
+        return (await webhook.fetch_message(cast(int, "@original"))).id
     except discord.NotFound:
         return None
-    return int(message["id"])

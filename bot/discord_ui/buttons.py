@@ -41,29 +41,24 @@ LOOKS: dict[Action, tuple[str, str | None]] = {
 }
 
 
-BUTTON_ID = re.compile(r"palimpsest:(?P<action>[a-z]+):(?P<job>\d+)(?::(?P<index>\d+))?")
+BUTTON_ID = re.compile(r"palimpsest:(?P<action>[a-z]+):(?P<job>\d+)")
 
 
 class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=BUTTON_ID):
-    """One button of one job.
+    """One button of one job."""
 
-    index: the result that it is about, 0-based; None where the job as a whole is meant.
-    """
-
-    def __init__(self, action: Action, job_id: int, index: int | None = None) -> None:
+    def __init__(self, action: Action, job_id: int) -> None:
         emoji, label = LOOKS[action]
-        tail = "" if index is None else f":{index}"
         super().__init__(
             discord.ui.Button(
                 style=discord.ButtonStyle.secondary,
                 emoji=emoji,
                 label=label,
-                custom_id=f"palimpsest:{action}:{job_id}{tail}",
+                custom_id=f"palimpsest:{action}:{job_id}",
             )
         )
         self.action = action
         self.job_id = job_id
-        self.index = index
 
     @classmethod
     async def from_custom_id(
@@ -74,10 +69,7 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=BUTTON_
         /,
     ) -> Self:
         """The button that was pressed."""
-        index = match["index"]
-        return cls(
-            Action(match["action"]), int(match["job"]), None if index is None else int(index)
-        )
+        return cls(Action(match["action"]), int(match["job"]))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Does what the button says; whatever goes wrong is told privately."""
@@ -96,7 +88,7 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=BUTTON_
                 await interaction.response.send_modal(edit_modal(job))
             case Action.SOURCE:
                 job = await flows.usable(interaction, self.job_id)
-                await interaction.response.send_modal(source_modal(job, index=self.index))
+                await interaction.response.send_modal(source_modal(job))
             case Action.CANCEL:
                 await in_time(interaction, flows.cancel(interaction, self.job_id), update=True)
                 await _quietly_acknowledge(interaction)  # Delivery shows it in the card

@@ -35,6 +35,9 @@ INTENTS = discord.Intents(guilds=True, guild_reactions=True)
 
 RESUMED_AT_ONCE = 8
 
+ASKED_AGAIN = 5.0
+"""Seconds until Discord is asked again about a job, where it could not be reached."""
+
 
 class Palimpsest(discord.AutoShardedClient):
     """The client. It keeps no messages and no members in memory, and pings nobody.
@@ -101,7 +104,8 @@ class Palimpsest(discord.AutoShardedClient):
             return
         submission = submission_of(interaction)
         if submission is not None:
-            async with told(interaction, doing=f"form {submission.form}:{submission.id}"):
+            doing = f"form {submission.form}:{submission.id}"
+            async with told(interaction, doing=doing, typed=submission.values.get("prompt", "")):
                 await forms.send(interaction, submission, flows=self.flows, offered=self._offered)
 
     async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
@@ -128,7 +132,7 @@ class Palimpsest(discord.AutoShardedClient):
     async def _resume(self, job: Job) -> None:
         try:
             if job.origin.kind is OriginKind.REACTION:
-                refusal = await self._reactions.carry_on(job)
+                refusal = await self._reactions.carry_on(job, resumed=True)
             elif await self._is_expected(job):
                 refusal = await self.flows.submit(job)
             else:
@@ -136,8 +140,9 @@ class Palimpsest(discord.AutoShardedClient):
                 return
             if refusal is not None:
                 await self.flows.settle(job, told=False)
-        except (discord.HTTPException, aiohttp.ClientError, OSError):
-            # It stays RECEIVED; the next start tries again.
+        except Exception:
+            # It stays RECEIVED; the next start tries again. Whatever it is, it must not end the
+            # bot: at the next start it would be there again.
             log.exception("Job %s cannot be resumed now", job.id)
 
     async def _is_expected(self, job: Job) -> bool:
@@ -146,11 +151,17 @@ class Palimpsest(discord.AutoShardedClient):
         expired = expires is None or expires <= utc_now()
         if job.message_id is not None or expired or job.origin.interaction_token is None:
             return True
-        try:
-            message_id = await placeholder_of(self, job)
-        except discord.HTTPException as error:
-            log.info("Whether job %s was acknowledged is not known: %s", job.id, error)
-            return True
+        while True:
+            try:
+                message_id = await placeholder_of(self, job)
+            except discord.HTTPException as error:
+                log.info("Whether job %s was acknowledged is not known: %s", job.id, error)
+                return True
+            except (aiohttp.ClientError, OSError) as error:
+                log.warning("Discord cannot be asked about job %s now: %r", job.id, error)
+                await asyncio.sleep(ASKED_AGAIN)
+            else:
+                break
         if message_id is not None:
             await self._service.set_message(job.id, message_id)
         return message_id is not None

@@ -41,7 +41,10 @@ class CommandSync:
         except discord.HTTPException:
             log.exception("The commands could not be sent to Discord; the old ones stay")
             return False
-        await asyncio.to_thread(self._write, {"digest": digest, "commands": known})
+        try:
+            await asyncio.to_thread(self._write, {"digest": digest, "commands": known})
+        except OSError as error:  # they are sent all the same, and will be again
+            log.warning("That the commands were sent cannot be noted: %s", error)
         log.info("Sent %d commands to Discord", len(known))
         return True
 

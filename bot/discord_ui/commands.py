@@ -17,6 +17,7 @@ from bot.errors import BadPicture
 from bot.jobs.service import JobService
 from bot.model import OriginKind
 from inference.catalog import Catalog
+from inference.picture import size_text
 
 if TYPE_CHECKING:
     from bot.discord_ui.client import Palimpsest
@@ -53,8 +54,8 @@ def reimagine_command(*, catalog: Catalog, max_bytes: int) -> app_commands.Comma
     ) -> None:
         if image.size > max_bytes:
             raise BadPicture(
-                f"That file has {image.size / 2**20:.1f} MiB; "
-                f"at most {max_bytes / 2**20:.1f} MiB are allowed."
+                f"The attachment has {size_text(image.size)}; "
+                f"at most {size_text(max_bytes)} are allowed."
             )
         wish = Wish(
             prompt=prompt,

@@ -104,9 +104,11 @@ class Courier:
             return
         found = await self._outbox.find(job) if state.suspect else None
         message_id = found or await self._outbox.post(job, view, files)
-        await self._service.mark_delivered(job.id, message_id)
         if message_id != job.message_id:
+            # Before the mark: who dies in between finds the card at the next start, and comes by
+            # here again. Nobody would come back to a placeholder that waits for ever.
             await self._outbox.retire(job, cards.moved(job, message_id))
+        await self._service.mark_delivered(job.id, message_id)
 
     async def _card(self, job: Job, state: _Attempt) -> tuple[ui.LayoutView, tuple[Upload, ...]]:
         if state.text is None and job.status is JobStatus.SUCCEEDED:

@@ -72,7 +72,9 @@ class Delivery:
         return bool(self._delivering)
 
     async def run(self) -> None:
-        """Delivers what an earlier run left over, and everything from now on, until cancelled.
+        """Goes on with what an earlier run left over, and shows everything from now on.
+
+        Until it is cancelled.
 
         Deliveries cut off by the cancellation are left for the next run.
         """
@@ -84,6 +86,10 @@ class Delivery:
     async def _resume(self, tasks: asyncio.TaskGroup) -> None:
         for job in await self._service.undelivered():
             self._deliver(tasks, job.id, resumed=True)
+        # No event will tell of these until they begin, and what their placeholders say is old.
+        for job in await self._service.queued():
+            if follower := self._follower(tasks, job.id):
+                follower.restart()
 
     async def _listen(self, tasks: asyncio.TaskGroup) -> None:
         async for event in self._service.events.listen():

@@ -17,7 +17,7 @@ from typing import Any
 
 import discord
 
-from bot.discord_ui.acknowledge import defer, in_time
+from bot.discord_ui.acknowledge import Rush, defer, in_time
 from bot.discord_ui.intake import Intake
 from bot.discord_ui.translate import explain, say
 from bot.discord_ui.wish import Wish
@@ -54,6 +54,7 @@ class Flows:
         self._intake = intake
         self._catalog = catalog
         self._default_model = default_model
+        self._rush = Rush()
         self._underway: set[asyncio.Task[Any]] = set()
         self._stopping = False
 
@@ -137,12 +138,16 @@ class Flows:
         recipe = change(parent.recipe, policy)
         return Order(recipe=recipe, parent_id=parent.id, source=source)
 
-    async def record(self, origin: Origin, order: Order) -> tuple[Job, bool]:
+    async def record(
+        self, origin: Origin, order: Order, *, thread_of: int | None
+    ) -> tuple[Job, bool]:
         """Checks what needs no row, then writes the row; False: the event was a replay.
 
-        Raises Refused.
+        thread_of: the channel that the origin's is a thread of. Raises Refused.
         """
-        await self._service.prepare(origin.guild_id, origin.channel_id, order.recipe)
+        await self._service.prepare(
+            origin.guild_id, origin.channel_id, order.recipe, thread_of=thread_of
+        )
         return await self._service.receive(
             recipe=order.recipe,
             origin=origin,
@@ -189,16 +194,19 @@ class Flows:
         origin: Origin,
     ) -> None:
         async def record() -> tuple[Job, bool]:
-            return await self.record(origin, await order())
+            thread_of = parent_of(interaction.channel)
+            return await self.record(origin, await order(), thread_of=thread_of)
 
         with self.underway():
-            job, created = await in_time(interaction, record())
-            if not created:
-                return
-            message_id = await defer(interaction)
+            with self._rush.answering():
+                job, created = await in_time(interaction, record())
+                if not created:
+                    return
+                message_id = await defer(interaction)
             if message_id is None:
                 await self.abandon(job, "It was not acknowledged in time.")
                 return
+            await self._rush.over()
             await self._service.set_message(job.id, message_id)
             refusal = await self.submit(job)
             if refusal is not None:
@@ -261,6 +269,11 @@ def origin_of(
         reply_to=reply_to,
         upload_limit=interaction.filesize_limit,
     )
+
+
+def parent_of(channel: object) -> int | None:
+    """The channel that a thread or a forum's post belongs to; None for any other channel."""
+    return channel.parent_id if isinstance(channel, discord.Thread) else None
 
 
 def guild_of(interaction: discord.Interaction[Any]) -> int:

@@ -11,7 +11,16 @@ from bot.settings import Settings
 from bot.storage.images import ImageStore
 from inference.picture import size_text
 
-DISCORD_CDN = frozenset({URL("https://cdn.discordapp.com"), URL("https://media.discordapp.net")})
+DISCORD_CDN = frozenset(
+    URL(f"https://{host}")
+    for host in (
+        "cdn.discordapp.com",
+        "media.discordapp.net",
+        # What embeds show lies elsewhere and comes through these.
+        "images-ext-1.discordapp.net",
+        "images-ext-2.discordapp.net",
+    )
+)
 
 TOTAL_SECONDS = 60.0
 STALL_SECONDS = 10.0

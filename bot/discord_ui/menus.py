@@ -30,19 +30,24 @@ class Picture:
 
 
 def pictures_of(message: discord.Message) -> list[Picture]:
-    """The pictures that a message shows, each once: attachments, galleries, then embeds.
+    """The pictures that a message or what it forwards shows, each once.
 
-    An attachment is read from its own URL. What an embed shows lies anywhere in the world and is
-    read through Discord's proxy only, so that nobody can make this bot call on other hosts.
+    Attachments first, then galleries, then embeds. An attachment is read from its own URL. What
+    an embed shows lies anywhere in the world and is read through Discord's proxy only, so that
+    nobody can make this bot call on other hosts.
     """
-    found = [*_attached(message.attachments), *_in_components(message.components)]
-    found += [
-        Picture(url=media.proxy_url, name=embed.title or f"Embed {number}")
-        for number, embed in enumerate(message.embeds, 1)
-        for media in (embed.image, embed.thumbnail)
-        if media.proxy_url
-    ]
+    shown: list[discord.Message | discord.MessageSnapshot] = [message, *message.message_snapshots]
+    found = (picture for part in shown for picture in _pictures_in(part))
     return list({picture.url: picture for picture in found}.values())
+
+
+def _pictures_in(part: discord.Message | discord.MessageSnapshot) -> Iterator[Picture]:
+    yield from _attached(part.attachments)
+    yield from _in_components(part.components)
+    for number, embed in enumerate(part.embeds, 1):
+        for media in (embed.image, embed.thumbnail):
+            if media.proxy_url:
+                yield Picture(url=media.proxy_url, name=embed.title or f"Embed {number}")
 
 
 def _attached(attachments: Iterable[discord.Attachment]) -> Iterator[Picture]:

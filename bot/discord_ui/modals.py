@@ -99,17 +99,14 @@ def edit_modal(job: Job) -> ui.Modal:
     )
 
 
-def source_modal(job: Job, *, index: int | None = None) -> ui.Modal:
-    """Paints over a result of the job; index: the result that is chosen at first.
-
-    Raises Gone when the job has no pictures (any more).
-    """
-    return _over_result(Form.SOURCE, "Use as the next source", job, index or 0)
+def source_modal(job: Job) -> ui.Modal:
+    """Paints over a result of the job. Raises Gone when it has no pictures (any more)."""
+    return _over_result(Form.SOURCE, "Use as the next source", job)
 
 
 def result_modal(job: Job) -> ui.Modal:
     """The same for whoever opened the menu of the job's card. Raises Gone."""
-    return _over_result(Form.RESULT, "Reimagine this", job, 0)
+    return _over_result(Form.RESULT, "Reimagine this", job)
 
 
 def picture_modal(message_id: int, names: Sequence[str], policy: GuildPolicy) -> ui.Modal:
@@ -118,7 +115,7 @@ def picture_modal(message_id: int, names: Sequence[str], policy: GuildPolicy) ->
         Form.PICTURE,
         message_id,
         "Reimagine this",
-        *_picture(names, 0),
+        *_picture(names),
         _prompt(""),
         _strength(f"{policy.default_strength:g}"),
         _negative_prompt(""),
@@ -126,7 +123,7 @@ def picture_modal(message_id: int, names: Sequence[str], policy: GuildPolicy) ->
     )
 
 
-def _over_result(form: Form, title: str, job: Job, chosen: int) -> ui.Modal:
+def _over_result(form: Form, title: str, job: Job) -> ui.Modal:
     if not job.results:
         raise Gone("These pictures are no longer there.")
     names = [f"Picture {number}" for number in range(1, len(job.results) + 1)]
@@ -135,7 +132,7 @@ def _over_result(form: Form, title: str, job: Job, chosen: int) -> ui.Modal:
         form,
         job.id,
         title,
-        *_picture(names, chosen),
+        *_picture(names),
         _prompt(recipe.prompt),
         _strength(f"{recipe.strength:g}"),
         _negative_prompt(recipe.negative_prompt),
@@ -187,12 +184,12 @@ def _text(
     return ui.Label(text=label, description=hint, component=field)
 
 
-def _picture(names: Sequence[str], chosen: int) -> list[ui.Label[Any]]:
-    """A choice among several pictures, nothing for one."""
+def _picture(names: Sequence[str]) -> list[ui.Label[Any]]:
+    """A choice among several pictures, at first the first one; nothing for one."""
     if len(names) < 2:
         return []
     options = [
-        discord.SelectOption(label=name[:MAX_OPTION], value=str(number), default=number == chosen)
+        discord.SelectOption(label=name[:MAX_OPTION], value=str(number), default=number == 0)
         for number, name in enumerate(names[:MAX_OPTIONS])
     ]
     select: ui.Select[Any] = ui.Select(custom_id="picture", options=options)

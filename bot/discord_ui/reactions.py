@@ -14,8 +14,9 @@ import aiohttp
 import discord
 
 from bot.discord_ui import cards
-from bot.discord_ui.flows import Flows
+from bot.discord_ui.flows import Flows, parent_of
 from bot.discord_ui.menus import job_of
+from bot.discord_ui.outbox import CLOCK_SKEW, MESSAGES_SEARCHED
 from bot.discord_ui.replies import panel
 from bot.discord_ui.translate import explain
 from bot.discord_ui.wish import rerolled
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 DIE = "🎲"
 NOTICE_SECONDS = 20.0
 UPLOAD_LIMIT = 10 * 1024 * 1024
+TRIES, FIRST_PAUSE = 5, 1.0
+"""Posting a placeholder, and seconds before the second of these tries; then twice as long."""
 
 
 class Reactions:
@@ -94,32 +97,67 @@ class Reactions:
             upload_limit=guild.filesize_limit if guild is not None else UPLOAD_LIMIT,
         )
         order = await self._flows.order_from(parent, rerolled)
-        job, _created = await self._flows.record(origin, order)
+        thread = guild.get_thread(payload.channel_id) if guild is not None else None
+        job, _created = await self._flows.record(origin, order, thread_of=parent_of(thread))
         return job
 
-    async def carry_on(self, job: Job) -> str | None:
+    async def carry_on(self, job: Job, *, resumed: bool = False) -> str | None:
         """From a reaction's RECEIVED row to QUEUED; else why not, as `Flows.submit`.
 
-        Raises discord.HTTPException or aiohttp.ClientError when no placeholder can be posted; the
-        row is then given up, because nobody knows of it and it could be told nowhere.
+        resumed: whether a former run of the bot may have posted the placeholder.
+
+        Raises discord.HTTPException or aiohttp.ClientError when no placeholder can be posted. Where
+        Discord refuses it the row is given up, because nobody knows of it and it could be told
+        nowhere; where Discord only cannot be reached it stays RECEIVED, for the next start.
         """
         if job.message_id is None:
-            await self._placeholder(job)
+            try:
+                message_id = await self._placeholder(job, resumed=resumed)
+            except discord.HTTPException as error:
+                if not _passing(error):
+                    await self._flows.abandon(job, "Nothing can be posted in this channel.")
+                raise
+            await self._service.set_message(job.id, message_id)
         return await self._flows.submit(job)
 
-    async def _placeholder(self, job: Job) -> None:
+    async def _placeholder(self, job: Job, *, resumed: bool) -> int:
+        """Posts it, or finds it posted. The answer to a post may be lost, so it is repeated.
+
+        Posted again within some minutes, Discord answers with the first one.
+        """
+        found = await self._find(job) if resumed else None
+        if found is not None:
+            return found
+        for attempt in range(1, TRIES + 1):
+            try:
+                message = await self._post(
+                    job.origin.channel_id,
+                    job.origin.reply_to,
+                    view=cards.waiting(job, None),
+                    nonce=f"palimpsest-ask-{job.id}",
+                )
+            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+                if attempt == TRIES or not _passing(error):
+                    raise
+                log.warning("The placeholder of job %s is posted again: %r", job.id, error)
+                await asyncio.sleep(FIRST_PAUSE * 2 ** (attempt - 1))
+            else:
+                break
+        return message.id
+
+    async def _find(self, job: Job) -> int | None:
+        """The job's placeholder, if it is there and the bot may read what was written here."""
+        channel = self._channel(job.origin.channel_id)
+        since = job.created_at - CLOCK_SKEW
         try:
-            message = await self._post(
-                job.origin.channel_id,
-                job.origin.reply_to,
-                view=cards.waiting(job, None),
-                # Posted again after a crash, Discord answers with the first one.
-                nonce=f"palimpsest-ask-{job.id}",
-            )
-        except (discord.HTTPException, aiohttp.ClientError, OSError):
-            await self._flows.abandon(job, "Nothing can be posted in this channel.")
-            raise
-        await self._service.set_message(job.id, message.id)
+            async for message in channel.history(
+                limit=MESSAGES_SEARCHED, after=since, oldest_first=True
+            ):
+                if message.author == self._client.user and job_of(message) == job.id:
+                    return message.id
+        except (discord.Forbidden, discord.NotFound):
+            log.info("Whether job %s has a placeholder cannot be read", job.id)
+        return None
 
     async def _tell(
         self, payload: discord.RawReactionActionEvent, text: str, *, placeholder: int | None = None
@@ -162,3 +200,10 @@ class Reactions:
 
     def _channel(self, channel_id: int) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(channel_id)
+
+
+def _passing(error: BaseException) -> bool:
+    """Whether Discord or the network only fails now, and may have done it all the same."""
+    return (
+        not isinstance(error, discord.HTTPException) or error.status == 429 or error.status >= 500
+    )

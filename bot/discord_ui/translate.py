@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 UNKNOWN_INTERACTION = 10062
 ALREADY_ACKNOWLEDGED = 40060
 
+MAX_TYPED = 1500  # characters; a message holds 2000
+
 
 def explain(error: BaseException, *, doing: str) -> str:
     """One sentence for a member; logs a traceback unless the member caused the error.
@@ -79,10 +81,20 @@ def _title(permission: str) -> str:
 
 
 async def answer(
-    interaction: discord.Interaction[Any], error: BaseException, *, doing: str
+    interaction: discord.Interaction[Any], error: BaseException, *, doing: str, typed: str = ""
 ) -> None:
-    """Tells the member who asked; see the module's rule. Never raises for a lost interaction."""
-    await say(interaction, explain(error, doing=doing))
+    """Tells the member who asked; see the module's rule. Never raises for a lost interaction.
+
+    typed: what they should not have to type again.
+    """
+    cause = _cause(error)
+    if isinstance(cause, discord.NotFound) and cause.code == UNKNOWN_INTERACTION:
+        log.warning("Discord did not wait for the answer to %s", doing)
+        return
+    text = explain(cause, doing=doing)
+    if typed:
+        text += f"\nYou had typed: {discord.utils.escape_markdown(typed)[:MAX_TYPED]}"
+    await say(interaction, text)
 
 
 async def say(interaction: discord.Interaction[Any], text: str) -> bool:
@@ -109,9 +121,11 @@ async def say(interaction: discord.Interaction[Any], text: str) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def told(interaction: discord.Interaction[Any], *, doing: str) -> AsyncIterator[None]:
-    """Whatever goes wrong inside is told to the member who asked."""
+async def told(
+    interaction: discord.Interaction[Any], *, doing: str, typed: str = ""
+) -> AsyncIterator[None]:
+    """Whatever goes wrong inside is told to the member who asked; typed: see `answer`."""
     try:
         yield
     except Exception as error:  # the border to Discord: behind it nobody would hear of it
-        await answer(interaction, error, doing=doing)
+        await answer(interaction, error, doing=doing, typed=typed)

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 from bot.jobs.events import EventBus, JobEvent, JobFinished, JobQueued
-from bot.jobs.flight import Flight, gave_up
+from bot.jobs.flight import RETRY_SECONDS, Flight, gave_up
 from bot.model import Job
+from bot.storage.database import DatabaseUnavailable
 from bot.storage.images import ImageStore
 from bot.storage.jobs import JobStore
 from inference.executors.base import Executor, ExecutorState
@@ -38,13 +39,14 @@ class Dispatcher:
         self._flights: dict[int, Flight] = {}
         self._workers: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
+        self._alone = False
 
     async def run(self) -> None:
         """Runs jobs until it is cancelled or the executor is closed.
 
         At the start, jobs that ran when the bot was last stopped wait again (or have failed, at
         the limit); at the end, those that run go back to the queue and no attempt is counted.
-        Raises only what makes it senseless to go on, such as a lost database.
+        A database that cannot be used is waited for, except at the start: then it raises.
         """
         with self._events.subscribe() as events:
             listener = asyncio.create_task(self._listen(events))
@@ -60,18 +62,29 @@ class Dispatcher:
     async def _dispatch(self) -> None:
         while self._executor.state is not ExecutorState.CLOSED:
             self._wake.clear()
-            await self._fill()
+            try:
+                await self._fill()
+            except DatabaseUnavailable as error:
+                log.warning("No job can be claimed now: %s", error)
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._wake.set)
             await self._wake.wait()
             for worker in [worker for worker in self._workers if worker.done()]:
                 self._workers.remove(worker)
                 worker.result()
 
     async def _fill(self) -> None:
-        """Claims while the executor has room, and one job in any case."""
-        while len(self._flights) < max(1, self._executor.capacity):
+        """Claims while the executor has room, and one job in any case.
+
+        A job under which the engine was lost before has its last attempt alone: where it is the
+        one that kills the engine, the jobs beside it would use up their attempts with it.
+        """
+        while len(self._flights) < (1 if self._alone else max(1, self._executor.capacity)):
             job = await self._claim()
             if job is None:
                 return
+            self._alone = 1 < self._max_attempts <= job.attempts
+            if self._alone:
+                await self._others_landed(job)
             flight = self._flights[job.id] = Flight(
                 job,
                 jobs=self._jobs,
@@ -95,10 +108,20 @@ class Dispatcher:
                 await self._jobs.requeue(job.id, count_attempt=False)
             raise
 
+    async def _others_landed(self, job: Job) -> None:
+        """Waits until nothing is in the air. Stopped in the middle, the job goes back."""
+        try:
+            if self._workers:
+                await asyncio.wait(self._workers)
+        except asyncio.CancelledError:
+            await self._jobs.requeue(job.id, count_attempt=False)
+            raise
+
     def _landed(self, job_id: int, flight: Flight, _worker: asyncio.Task[None]) -> None:
         # A job that went back may already be in the air again.
         if self._flights.get(job_id) is flight:
             del self._flights[job_id]
+            self._alone = self._alone and bool(self._flights)
         self._wake.set()
 
     async def _listen(self, events: AsyncIterator[JobEvent]) -> None:

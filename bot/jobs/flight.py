@@ -1,12 +1,17 @@
 """One attempt at one job, from the claim to whatever it came to."""
 
 import asyncio
+import contextlib
 import logging
 import secrets
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
 
 from bot.errors import UserError
 from bot.jobs.events import EventBus, JobEvent, JobFinished, JobProgressed, JobQueued, JobStarted
 from bot.model import IllegalMove, Job, JobStatus
+from bot.storage.database import DatabaseUnavailable
 from bot.storage.images import ImageStore
 from bot.storage.jobs import JobStore
 from inference.errors import (
@@ -20,6 +25,11 @@ from inference.executors.base import Executor, ExecutorState
 from inference.result import GenerationResult, Progress
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+RETRY_SECONDS = 2.0
+"""Between two tries while the database cannot be used."""
 
 _FAULT = "The picture could not be made because of an error in the bot, not in what was asked."
 
@@ -54,12 +64,14 @@ class Flight:
         self._max_attempts = max_attempts
         self._done = 0.0
         self._cancelled = False
+        self._landing = asyncio.Event()
         self._generation: asyncio.Task[GenerationResult] | None = None
 
     def launch(self) -> asyncio.Task[None]:
         """Begins; the task ends when the row has left RUNNING and the event is published.
 
-        It raises only what keeps the row from being written.
+        It outlasts a database that cannot be used. Once the bot is stopping it does not, and
+        raises DatabaseUnavailable: the row stays RUNNING, for the next start.
         """
         self._generation = asyncio.create_task(self._generate())
         return asyncio.create_task(self._fly(self._generation), name=f"job {self._job.id}")
@@ -67,10 +79,14 @@ class Flight:
     def cancel(self) -> None:
         """The row is CANCELLED: stop the generation."""
         self._cancelled = True
-        self.land()
+        self._stop()
 
     def land(self) -> None:
         """The bot is stopping: the job goes back to the queue unless it is being stored."""
+        self._landing.set()
+        self._stop()
+
+    def _stop(self) -> None:
         if self._generation is not None:
             self._generation.cancel()
 
@@ -79,13 +95,14 @@ class Flight:
         try:
             event = await self._outcome(generation)
         except IllegalMove:  # only a cancellation takes a row out of RUNNING under our hands
-            await self._jobs.charge(self._job.id, self._spent)
+            await self._patiently(partial(self._jobs.charge, self._job.id, self._spent))
             return
         self._events.publish(event)
 
     async def _generate(self) -> GenerationResult:
         # Whoever cancelled before this flight was known of has only written the row.
-        if (await self._jobs.get(self._job.id)).status is not JobStatus.RUNNING:
+        job = await self._patiently(partial(self._jobs.get, self._job.id))
+        if job.status is not JobStatus.RUNNING:
             raise GenerationCancelled
         source = self._job.source
         picture = await self._images.get(source) if source is not None else None
@@ -116,25 +133,31 @@ class Flight:
         except ModelError as error:
             model = self._job.recipe.model
             return await self._fail(f"The model “{model}” could not be loaded.", error)
-        except IllegalMove:
+        except (IllegalMove, DatabaseUnavailable):
             raise
         except Exception as error:  # one job's trouble, whatever it is, must not stop the others
             return await self._fail(_FAULT, error)
 
     async def _store(self, result: GenerationResult) -> JobEvent:
         hashes = [
-            await self._images.put(
-                image.data, role="result", width=image.width, height=image.height
+            await self._patiently(
+                partial(
+                    self._images.put,
+                    image.data,
+                    role="result",
+                    width=image.width,
+                    height=image.height,
+                )
             )
             for image in result.images
         ]
-        await self._jobs.finish(self._job.id, results=hashes, run=result)
+        await self._patiently(partial(self._jobs.finish, self._job.id, results=hashes, run=result))
         return JobFinished(job_id=self._job.id)
 
     async def _cancel(self) -> JobEvent:
         """The executor stopped it; mostly the row says so already, then this is IllegalMove."""
-        await self._jobs.cancel(self._job.id)
-        await self._jobs.charge(self._job.id, self._spent)
+        await self._patiently(partial(self._jobs.cancel, self._job.id))
+        await self._patiently(partial(self._jobs.charge, self._job.id, self._spent))
         return JobFinished(job_id=self._job.id)
 
     async def _lost(self, error: ExecutorLost) -> JobEvent:
@@ -152,7 +175,9 @@ class Flight:
         return await self._fail(text, error)
 
     async def _requeue(self, *, counts: bool) -> JobEvent:
-        await self._jobs.requeue(self._job.id, spent=self._spent, count_attempt=counts)
+        await self._patiently(
+            partial(self._jobs.requeue, self._job.id, spent=self._spent, count_attempt=counts)
+        )
         return JobQueued(job_id=self._job.id)
 
     async def _fail(self, text: str, error: Exception | None = None) -> JobEvent:
@@ -161,5 +186,25 @@ class Flight:
         if error is not None:
             reference = secrets.token_hex(4)
             log.error("Reference %s: job %d failed", reference, self._job.id, exc_info=error)
-        await self._jobs.fail(self._job.id, text=text, reference=reference, spent=self._spent)
+        await self._patiently(
+            partial(
+                self._jobs.fail, self._job.id, text=text, reference=reference, spent=self._spent
+            )
+        )
         return JobFinished(job_id=self._job.id)
+
+    async def _patiently(self, use: Callable[[], Awaitable[T]]) -> T:
+        """What `use` of the stores gives, tried again while the database cannot be used.
+
+        Nobody else would write this row before the next start.
+        """
+        while True:
+            try:
+                return await use()
+            except DatabaseUnavailable as error:
+                if self._landing.is_set():
+                    raise
+                log.warning("Job %d waits for the database: %s", self._job.id, error)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RETRY_SECONDS):
+                    await self._landing.wait()

@@ -43,9 +43,12 @@ def window(policy: GuildPolicy) -> timedelta:
     return timedelta(minutes=policy.window_minutes)
 
 
-def check_channel(policy: GuildPolicy, channel_id: int) -> None:
-    """Raises NotPermitted where the guild keeps the bot to other channels."""
-    if policy.channels and channel_id not in policy.channels:
+def check_channel(policy: GuildPolicy, channel_id: int, *, thread_of: int | None = None) -> None:
+    """Raises NotPermitted where the guild keeps the bot to other channels.
+
+    thread_of: the channel whose thread or forum post this is; they follow it.
+    """
+    if policy.channels and not {channel_id, thread_of} & set(policy.channels):
         names = ", ".join(f"<#{channel}>" for channel in policy.channels[:10])
         raise NotPermitted(f"Pictures are not made in this channel; use {names}.")
 

@@ -34,8 +34,8 @@ class Retention:
     async def run(self) -> None:
         """Sweeps until it is cancelled. A full or failing disk is logged and tried again."""
         while True:
-            await self._outbox.forget_expired_tokens()
             try:
+                await self._outbox.forget_expired_tokens()
                 removed = await self._images.sweep(max_age=self._max_age, max_bytes=self._max_bytes)
             except OSError:
                 log.exception("The pictures could not be swept; trying again later")

@@ -58,10 +58,15 @@ class JobService:
 
     # ------------------------------------------------------------ asking for a job
 
-    async def prepare(self, guild_id: int, channel_id: int, recipe: Recipe) -> None:
-        """What can be refused before anything is recorded: channel and ranges. Raises Refused."""
+    async def prepare(
+        self, guild_id: int, channel_id: int, recipe: Recipe, *, thread_of: int | None = None
+    ) -> None:
+        """What can be refused before anything is recorded: channel and ranges. Raises Refused.
+
+        thread_of: the channel whose thread this channel is.
+        """
         policy = await self._policies.get(guild_id)
-        rules.check_channel(policy, channel_id)
+        rules.check_channel(policy, channel_id, thread_of=thread_of)
         rules.check_recipe(policy, recipe)
 
     async def receive(
@@ -89,9 +94,9 @@ class JobService:
         """Puts a RECEIVED job in the queue; source: hash of its stored picture.
 
         A job that was cancelled in the meantime is returned as it is. Raises Refused (RateLimited,
-        QueueFull, NotPermitted) or Gone; the job is then REFUSED with that text. Whoever called
-        tells the member and marks it delivered; there is no event, but should the bot stop before
-        that, the job is among the undelivered.
+        QueueFull) or Gone; the job is then REFUSED with that text. Whoever called tells the member
+        and marks it delivered; there is no event, but should the bot stop before that, the job is
+        among the undelivered. The channel is not asked again after `prepare`.
         """
         job = await self._jobs.get(job_id)
         try:
@@ -108,7 +113,6 @@ class JobService:
     async def _admit(self, job: Job, source: str) -> Job:
         recipe, origin = job.recipe, job.origin
         policy = await self._policies.get(origin.guild_id)
-        rules.check_channel(policy, origin.channel_id)
         rules.check_recipe(policy, recipe)
         width, height = await self._size(recipe, source)
 
@@ -233,6 +237,10 @@ class JobService:
     async def received(self) -> list[Job]:
         """Jobs whose picture is not here yet, oldest first."""
         return await self._outbox.received()
+
+    async def queued(self) -> list[Job]:
+        """Jobs that wait to be run, in all guilds, oldest first."""
+        return await self._outbox.queued()
 
     async def undelivered(self) -> list[Job]:
         """Finished jobs of which the member does not know yet, oldest first."""

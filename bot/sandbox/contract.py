@@ -52,6 +52,8 @@ def complete(one: Json, story: Story) -> None:
         one.setdefault("flags", 0)
     if "default_member_permissions" in one and "application_id" in one:
         one.setdefault("version", one["id"])
+        bits = one["default_member_permissions"]  # a bot sends a number, Discord answers text
+        one["default_member_permissions"] = None if bits is None else str(bits)
         if one.get("integration_types") is None:
             one["integration_types"] = [GUILD_INSTALL]
     if "proxy_url" in one and "filename" not in one:

@@ -1,15 +1,15 @@
 """The connection to the job log: migrated, in WAL mode, one writer at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.settings import SettingsError
@@ -17,6 +17,13 @@ from bot.storage.turns import Turns
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 BUSY_SECONDS = 10
+
+
+class DatabaseUnavailable(OSError):
+    """The database cannot be used now: locked by another process for long, or its disk is full.
+
+    Nothing was changed; it may work later.
+    """
 
 
 def parse_url(url: str) -> URL:
@@ -43,6 +50,8 @@ def migrate(url: URL, revision: str = "head") -> None:
 
 class Database:
     """Hands out connections. `write` is for one writer at a time and commits; `read` never writes.
+
+    Both raise DatabaseUnavailable.
 
     SQLite lets one connection write. Waiting for it inside SQLite means sleeping in steps of
     milliseconds; waiting for our own lock costs nothing, so writers of this process use the
@@ -74,8 +83,9 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A connection that sees one consistent state."""
-        async with self._engine.connect() as connection:
-            yield connection
+        with _translated():
+            async with self._engine.connect() as connection:
+                yield connection
 
     @asynccontextmanager
     async def write(self, *, urgent: bool = False) -> AsyncIterator[AsyncConnection]:
@@ -83,8 +93,17 @@ class Database:
 
         urgent: goes before everybody else who waits.
         """
-        async with self._turns.take(urgent=urgent), self._writer.begin() as connection:
-            yield connection
+        with _translated():
+            async with self._turns.take(urgent=urgent), self._writer.begin() as connection:
+                yield connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise DatabaseUnavailable(f"The database cannot be used: {error.orig}") from error
 
 
 def _prepare(url: URL) -> None:

@@ -23,6 +23,10 @@ class Outbox:
         """Jobs whose picture is not here yet, oldest first."""
         return await self._list(jobs.c.status == JobStatus.RECEIVED.value)
 
+    async def queued(self) -> list[Job]:
+        """Jobs that wait to be run, oldest first."""
+        return await self._list(jobs.c.status == JobStatus.QUEUED.value)
+
     async def undelivered(self) -> list[Job]:
         """Finished jobs of which the member does not know yet, oldest first."""
         return await self._list(

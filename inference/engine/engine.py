@@ -53,10 +53,15 @@ class Engine:
         self._slots: list[Slot] = []
         self._cancelled: set[int] = set()
         self._preview = Preview(model.codec)
-        self._prompts: Cache[tuple[str, bool], PromptEmbedding] = Cache(settings.prompts)
+        self._prompts: Cache[tuple[str, bool, int], PromptEmbedding] = Cache(settings.prompts)
         self._sources: Cache[object, Posterior] = Cache(settings.sources)
         self.calls = 0
         """Forward passes of the denoiser so far."""
+
+    @property
+    def capacity(self) -> int:
+        """Requests worth having at once: each needs at least one slot."""
+        return self._settings.slots
 
     @property
     def has_work(self) -> bool:
@@ -145,17 +150,24 @@ class Engine:
 
     def _rows(self, request: GenerationRequest, width: int, height: int) -> Iterator[Row]:
         """The unconditional row, where guidance asks for one, and the conditional one."""
+        texts = [(request.prompt, False)]
         if request.guidance > 1 and not self._model.takes_guidance:
-            away = self._embed(request.negative_prompt, negative=True)
+            texts.insert(0, (request.negative_prompt, True))
+        # Both rows need one length to share a forward pass.
+        chunks = max(self._model.text.chunks(text) for text, _ in texts)
+        for text, negative in texts:
             yield self._model.row(
-                away, width=width, height=height, guidance=request.guidance, negative=True
+                self._embed(text, negative, chunks),
+                width=width,
+                height=height,
+                guidance=request.guidance,
+                negative=negative,
             )
-        towards = self._embed(request.prompt, negative=False)
-        yield self._model.row(towards, width=width, height=height, guidance=request.guidance)
 
-    def _embed(self, text: str, *, negative: bool) -> PromptEmbedding:
+    def _embed(self, text: str, negative: bool, chunks: int) -> PromptEmbedding:
         return self._prompts.get(
-            (text, negative), lambda: self._model.text.encode(text, negative=negative)
+            (text, negative, chunks),
+            lambda: self._model.text.encode(text, negative=negative, chunks=chunks),
         )
 
     def _open(self, job: Job) -> None:

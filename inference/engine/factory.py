@@ -7,7 +7,7 @@ from pathlib import Path
 from inference.engine.engine import Engine
 from inference.engine.settings import EngineSettings
 from inference.errors import ModelError
-from inference.families.load import find_device, load_model
+from inference.families.load import default_dtype, find_device, load_model
 from inference.families.schedulers import check_scheduler
 from inference.model_info import ModelInfo, describe, revision
 
@@ -30,10 +30,11 @@ def load_engine(
         folder = _download(info.location)
         info = replace(describe(folder), id=info.id, title=info.title, location=info.location)
     check_scheduler(info.default_scheduler)
+    settings = settings or EngineSettings.for_device(target)
     return Engine(
-        load_model(folder, target),
+        load_model(folder, target, default_dtype(target, exact=settings.exact)),
         info,
-        settings or EngineSettings.for_device(target),
+        settings,
         revision=revision(info.location),
         versions={name: version(name) for name in _LIBRARIES},
     )

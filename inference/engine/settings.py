@@ -11,6 +11,8 @@ class EngineSettings:
 
     strict: a picture's bits depend on its request alone: every forward pass for one latent shape
         has the same number of rows, and the autoencoder sees one picture at a time.
+    exact: on a CPU everything is fp32; False lets one that multiplies bf16 natively run the
+        model in it.
     rows: of one forward pass, at most (in strict mode exactly, for guidance > 1). Even.
     slots: pictures in flight at once; the others wait in the order they came.
     decode: pictures that are decoded together, at most; 1 in strict mode.
@@ -19,6 +21,7 @@ class EngineSettings:
     """
 
     strict: bool = True
+    exact: bool = True
     rows: int = 2
     slots: int = 4
     decode: int = 1
@@ -32,7 +35,14 @@ class EngineSettings:
 
     @classmethod
     def for_device(cls, device: torch.device, *, strict: bool = True) -> "EngineSettings":
-        """What suits the device: a CPU is busy with one picture's two rows, a GPU is not."""
+        """What suits the device: a CPU is busy with one picture's two rows, a GPU is not.
+
+        Without strict, exact is given up too.
+        """
+        if device.type == "cpu" and strict:
+            # One picture after the other would be done soonest on average; a second one in
+            # flight lets a short job pass a long one.
+            return cls(slots=2)
         if device.type == "cpu":
-            return cls(strict=strict, rows=2 if strict else 8, decode=1 if strict else 2)
-        return cls(strict=strict, rows=16, slots=32, decode=1 if strict else 4)
+            return cls(strict=False, exact=False, rows=8, decode=2)
+        return cls(strict=strict, exact=strict, rows=16, slots=32, decode=1 if strict else 4)

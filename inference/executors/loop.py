@@ -87,7 +87,7 @@ class Loop:
         self._engine = engine = self._models.get(model)
         if model == self._default and not self._ready:
             self._ready = True
-            self._send(Ready())
+            self._send(Ready(capacity=engine.capacity))
         return engine
 
     def _take_in(self) -> bool:

@@ -33,7 +33,9 @@ class Loading:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ready:
-    """From the engine: the default model is in memory."""
+    """From the engine: the default model is in memory, and it is worth sending `capacity` runs."""
+
+    capacity: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -32,6 +32,10 @@ class Engine(Protocol):
     """One model in memory that runs several requests together, a step at a time."""
 
     @property
+    def capacity(self) -> int:
+        """Requests worth having at once; more would only wait."""
+
+    @property
     def has_work(self) -> bool:
         """Whether `step` has something to do."""
 

@@ -52,7 +52,6 @@ class ProcessExecutor:
     model: what is loaded at the start: a catalogue entry, a hub repository or a local folder.
     models_folder: further models that a request may name; see `inference.catalog`.
     device: `auto`, `cpu`, `cuda` or `cuda:N`.
-    capacity: jobs worth having in flight at once, ≥ 1.
     threads: CPU threads of the engine, ≥ 1; None: one per core.
     engine: `module:function` that loads a model onto a device.
     """
@@ -63,7 +62,6 @@ class ProcessExecutor:
         model: str,
         models_folder: Path | None = None,
         device: str = "auto",
-        capacity: int = 4,
         threads: int | None = None,
         engine: str = ENGINE,
         timing: Timing | None = None,
@@ -71,7 +69,7 @@ class ProcessExecutor:
         self._model = model
         self._models_folder = models_folder
         self._device = device
-        self._capacity = capacity
+        self._capacity = 1
         self._threads = threads
         self._engine = engine
         self._timing = timing or Timing()
@@ -94,7 +92,7 @@ class ProcessExecutor:
 
     @property
     def capacity(self) -> int:
-        """Jobs worth having in flight at once."""
+        """Jobs worth having in flight at once, as the engine says; 1 until it is ready."""
         return self._capacity
 
     @property
@@ -230,8 +228,9 @@ class ProcessExecutor:
         match message:
             case Loading():
                 self._state = ExecutorState.LOADING
-            case Ready():
+            case Ready(capacity=capacity):
                 self._state, self._problem = ExecutorState.READY, None
+                self._capacity = capacity
                 self._launch()
             case Unusable(reason=reason):
                 _log.error("The model cannot be used: %s", reason)

@@ -6,12 +6,13 @@ from typing import Any
 import torch
 
 from inference.errors import ModelError
+from inference.families.clip import ClipEncoder
 from inference.families.folder import ModelFolder
 from inference.families.latents import LatentCodec
 from inference.families.model import MicroConditioning, UNetModel
 from inference.families.quiet import quiet
 from inference.families.schedulers import SchedulerFactory
-from inference.families.text import ClipEncoder, SDText, SDXLText
+from inference.families.text import SDText, SDXLText
 
 _SD = {
     "StableDiffusionPipeline",
@@ -38,15 +39,22 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def default_dtype(device: torch.device) -> torch.dtype:
-    """fp32 on a CPU; on a GPU bf16, or fp16 where it has no bf16."""
-    if device.type != "cuda":
-        return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+def default_dtype(device: torch.device, *, exact: bool) -> torch.dtype:
+    """What the UNet runs in: on a GPU bf16, or fp16 where it has no bf16; on a CPU fp32.
+
+    exact: False lets a CPU that multiplies bf16 natively use it, about 1.5 times as fast.
+    """
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    can = torch.cpu.get_capabilities()
+    native = can.get("avx512_bf16", False) or can.get("amx_bf16", False)
+    return torch.float32 if exact or not native else torch.bfloat16
 
 
-def load_model(path: Path, device: torch.device, dtype: torch.dtype | None = None) -> UNetModel:
+def load_model(path: Path, device: torch.device, dtype: torch.dtype) -> UNetModel:
     """The model in a diffusers folder.
+
+    dtype: of the UNet, and on a GPU of the rest; on a CPU the rest is fp32, as it runs but once.
 
     Raises ModelError that names the file or part that is missing, damaged or of an unknown kind.
     """
@@ -55,7 +63,7 @@ def load_model(path: Path, device: torch.device, dtype: torch.dtype | None = Non
         raise ModelError(
             f"{path / 'model_index.json'} is of a kind that is not supported, {folder.pipeline}."
         )
-    loader = _Loader(folder, device, dtype or default_dtype(device))
+    loader = _Loader(folder, device, dtype)
     return loader.sdxl() if folder.pipeline in _SDXL else loader.sd()
 
 
@@ -64,6 +72,7 @@ class _Loader:
         self._folder = folder
         self._device = device
         self._dtype = dtype
+        self._rest = torch.float32 if device.type == "cpu" else dtype
 
     def sd(self) -> UNetModel:
         self._check("unet", "vae", "text_encoder")
@@ -119,8 +128,8 @@ class _Loader:
 
         config = self._folder.config("vae")
         # Such a VAE overflows in fp16.
-        upcast = self._dtype == torch.float16 and config.get("force_upcast", True)
-        dtype = torch.float32 if upcast else self._dtype
+        upcast = self._rest == torch.float16 and config.get("force_upcast", True)
+        dtype = torch.float32 if upcast else self._rest
         return LatentCodec(self._weights(AutoencoderKL, "vae", dtype))
 
     def _clip(self, tokenizer: str, encoder: str, kind: str) -> ClipEncoder:
@@ -131,7 +140,7 @@ class _Loader:
             words = transformers.CLIPTokenizer.from_pretrained(path, local_files_only=True)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ModelError(f"{path} is damaged: {_first_line(error)}") from error
-        return ClipEncoder(words, self._weights(getattr(transformers, kind), encoder, self._dtype))
+        return ClipEncoder(words, self._weights(getattr(transformers, kind), encoder, self._rest))
 
     def _schedulers(self, *, outdated_defaults: bool) -> SchedulerFactory:
         config = self._folder.config("scheduler", "scheduler_config.json")

@@ -15,8 +15,14 @@ from inference.families.schedulers import SchedulerFactory
 class TextEncoders(Protocol):
     """However a family turns a prompt into an embedding."""
 
-    def encode(self, prompt: str, *, negative: bool) -> PromptEmbedding:
-        """negative: whether it is what to steer away from; then "" means that there is none."""
+    def chunks(self, prompt: str) -> int:
+        """How many chunks a prompt needs. Raises RequestError for a bad weight in it."""
+
+    def encode(self, prompt: str, *, negative: bool, chunks: int) -> PromptEmbedding:
+        """chunks: the length wanted, at least what the prompt needs.
+
+        negative: whether it is what to steer away from; then "" means that there is none.
+        """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +77,7 @@ class UNetModel:
             if micro is None
             else torch.tensor(
                 [micro.time_ids(width, height, negative=negative)],
-                dtype=prompt.tokens.dtype,
+                dtype=torch.float32,  # bf16 has no 1000
                 device=self.device,
             ),
             guidance_embedding=self._guidance_embedding(guidance) if self.takes_guidance else None,
@@ -86,7 +92,7 @@ class UNetModel:
         prediction: Tensor = self.unet(
             torch.cat([latents for latents, _, _ in lines]).to(self.dtype),
             torch.stack([t.to(self.device, torch.float32) for _, t, _ in lines]),
-            encoder_hidden_states=_cat(row.tokens for row in rows),
+            encoder_hidden_states=_cat(row.tokens.to(self.dtype) for row in rows),
             timestep_cond=_cat(row.guidance_embedding for row in rows),
             added_cond_kwargs=None
             if self.micro is None

@@ -80,6 +80,18 @@ async def test_who_waits_sees_the_place_move_up(studio: Studio, discord_server: 
         await discord_server.until(lambda: shown("next in line"))
 
 
+async def test_who_waits_since_before_a_restart_sees_the_place(
+    studio: Studio, discord_server: Discord
+) -> None:
+    first, second = await studio.ask(), await studio.ask()
+    async with studio.delivering():
+        for job, words in ((first, "next in line"), (second, "number 2 in line")):
+            shown = job.message_id or 0
+            await discord_server.until(
+                lambda shown=shown, words=words: words in discord_server.shown(shown).texts
+            )
+
+
 async def test_what_is_over_at_once_is_shown_once(studio: Studio, discord_server: Discord) -> None:
     async with studio.delivering():
         job = await studio.ask()

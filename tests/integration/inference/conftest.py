@@ -1,13 +1,15 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
 from inference.engine.engine import Engine
-from inference.engine.factory import load_engine
 from inference.engine.settings import EngineSettings
+from inference.families.load import load_model
+from inference.families.model import UNetModel
 from inference.model_info import describe
 from tests import tiny
 from tests.integration.inference.traffic import png
@@ -38,8 +40,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def load(models: dict[str, Path]) -> LoadEngine:
-    def make(name: str, **settings: object) -> Engine:
-        return load_engine(describe(models[name]), "cpu", EngineSettings(**settings))
+    cpu, loaded = torch.device("cpu"), dict[str, UNetModel]()
+
+    def make(name: str, **settings: Any) -> Engine:
+        """A new engine, the model read but once."""
+        if name not in loaded:
+            loaded[name] = load_model(models[name], cpu, torch.float32)
+        return Engine(loaded[name], describe(models[name]), EngineSettings(**settings))
 
     return make
 

@@ -1,6 +1,7 @@
 """`python -m inference batch`: a file of requests through the engine together."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,9 @@ def test_every_job_has_its_pictures_and_its_line(
         ],
     )[0]
     written = (jobs.parent / "out" / "first" / "0.png").read_bytes()
-    if fast:
-        assert abs(pixels(written) - pixels(alone.images[0].data)).max() <= 1
+    if fast:  # a CPU may then run the model in bf16
+        error = (pixels(written) - pixels(alone.images[0].data)).astype(float)
+        assert 10 * math.log10(255**2 / max(1e-9, (error**2).mean())) > 35  # PSNR in dB
     else:
         assert written == alone.images[0].data
 

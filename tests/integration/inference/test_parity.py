@@ -40,20 +40,27 @@ def expect(models: dict[str, Path]) -> Expect:
     return picture
 
 
-def table(source: bytes, *, strengths: tuple[float, ...]) -> Iterator[GenerationRequest]:
+# Strengths and guidances; the last column of each is text-to-image.
+CELLS = {
+    "sd": ((0.3, 5.0), (0.6, 1.0), (0.6, 7.5), (1, 5.0)),
+    "v": ((0.6, 5.0), (1, 5.0)),
+    "sdxl": ((0.6, 1.0), (0.6, 5.0), (1, 5.0)),
+}
+
+
+def table(model: str, source: bytes) -> Iterator[GenerationRequest]:
     for number, scheduler in enumerate((None, *SCHEDULERS)):
-        for strength in strengths:
-            for guidance in (1.0, 5.0):
-                yield GenerationRequest(
-                    prompt="a red house by the sea",
-                    negative_prompt="" if number % 2 else "fog",
-                    strength=strength,
-                    steps=5,
-                    guidance=guidance,
-                    seed=number,
-                    scheduler=scheduler,
-                    image=source,
-                )
+        for strength, guidance in CELLS[model]:
+            yield GenerationRequest(
+                prompt="a red house by the sea",
+                negative_prompt="" if number % 2 else "fog",
+                strength=strength,
+                steps=4,
+                guidance=guidance,
+                seed=number,
+                scheduler=scheduler,
+                image=source,
+            )
 
 
 def assert_close(found: bytes, expected: NDArray[np.int16], request: GenerationRequest) -> None:
@@ -62,15 +69,12 @@ def assert_close(found: bytes, expected: NDArray[np.int16], request: GenerationR
     assert worst <= 1, f"{cell} differs by {worst}/255"
 
 
-STRENGTHS = {"sd": (0.3, 0.6, 1), "v": (0.6, 1), "sdxl": (0.6, 1)}
-
-
-@pytest.mark.parametrize("model", STRENGTHS)
+@pytest.mark.parametrize("model", CELLS)
 @pytest.mark.parametrize("strict", [True, False])
 def test_the_table_alone_and_in_staggered_traffic(
     load: LoadEngine, expect: Expect, source: bytes, model: str, strict: bool
 ) -> None:
-    requests = list(table(source, strengths=STRENGTHS[model]))
+    requests = list(table(model, source))
     engine = load(model, strict=strict, rows=2 if strict else 8, slots=6, decode=3)
     if strict:
         for request in requests:
@@ -123,3 +127,17 @@ def test_a_size_that_is_no_multiple_is_padded_with_its_edges_and_cropped(
     assert (image.width, image.height) == (46, 88)
     expected = expect("sd", request.change(image=png(Image.fromarray(padded))))
     assert_close(image.data, expected[:, :46], request)
+
+
+def test_a_weight_and_a_long_prompt_can_be_asked_for(load: LoadEngine, source: bytes) -> None:
+    long = "a house by the sea, " * 20
+    prompts = ["a house", "a (house:1.4)", long, long + "(red:1.5)"]
+    requests = [
+        GenerationRequest(prompt=prompt, negative_prompt="fog", steps=3, seed=1, image=source)
+        for prompt in prompts
+    ]
+    engine = load("sdxl", strict=True)
+    together = [result.images[0].data for result in run(engine, requests)]
+    assert len(set(together)) == len(prompts)
+    for request, data in zip(requests, together, strict=True):
+        assert run(load("sdxl", strict=True), [request])[0].images[0].data == data

@@ -12,7 +12,7 @@ from inference.request import GenerationRequest
 from tests.integration.inference.conftest import LoadEngine
 from tests.integration.inference.traffic import png, run, run_staggered
 
-PATTERNS = int(os.environ.get("PATTERNS", "8"))
+PATTERNS = int(os.environ.get("PATTERNS", "6"))
 """Of traffic, for each model and batch shape."""
 
 
@@ -32,7 +32,7 @@ def requests(source: bytes) -> list[GenerationRequest]:
             height=numbers.choice([64, 64, 64, 96]),
             image=numbers.choice([source, png(picture)]),
         )
-        for _ in range(10)
+        for _ in range(8)
     ]
 
 
@@ -44,7 +44,7 @@ def test_random_traffic_changes_no_byte(
     alone = [run(load(model, rows=rows), [request])[0] for request in asked]
     numbers = random.Random(rows)
     for _ in range(PATTERNS):
-        chosen = numbers.sample(range(len(asked)), numbers.randint(2, 6))
+        chosen = numbers.sample(range(len(asked)), numbers.randint(2, 5))
         engine = load(model, rows=rows, slots=numbers.randint(1, 8))
         arrivals = [(numbers.randrange(6), asked[index]) for index in chosen]
         for index, result in zip(chosen, run_staggered(engine, arrivals), strict=True):

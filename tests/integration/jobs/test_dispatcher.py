@@ -1,17 +1,20 @@
 """The dispatcher over the real log, with an executor that does what the test says."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from bot.errors import Gone
+from bot.jobs import dispatcher, flight
 from bot.jobs.dispatcher import Dispatcher
 from bot.jobs.events import JobEvent, JobFinished, JobProgressed, JobQueued, JobStarted
 from bot.jobs.service import Actor
 from bot.model import Job, JobStatus
+from bot.storage.database import DatabaseUnavailable
 from inference.errors import ExecutorLost, ModelError, OutOfMemory, RequestError
 from inference.executors.base import ExecutorState
 from inference.request import GenerationRequest
@@ -112,7 +115,7 @@ class Stage:
 @asynccontextmanager
 async def _stage(log: JobLog, bench: Bench, max_attempts: int = 3) -> AsyncIterator[Stage]:
     stage = Stage(log, bench)
-    dispatcher = Dispatcher(
+    keeper = Dispatcher(
         jobs=log.jobs,
         images=log.images,
         executor=bench,
@@ -121,7 +124,7 @@ async def _stage(log: JobLog, bench: Bench, max_attempts: int = 3) -> AsyncItera
     )
     with log.events.subscribe() as events:
         follower = asyncio.create_task(stage.follow(events))
-        runner = asyncio.create_task(dispatcher.run())
+        runner = asyncio.create_task(keeper.run())
         try:
             yield stage
         finally:
@@ -294,6 +297,57 @@ async def test_a_full_disk_fails_the_job_only(log: JobLog, monkeypatch: pytest.M
         assert (await stage.get(after.id)).status is JobStatus.SUCCEEDED
 
 
+async def test_a_database_that_cannot_be_used_for_a_while_costs_no_job(
+    log: JobLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (flight, dispatcher):
+        monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
+    refused: list[str] = []
+    for name in ("claim", "finish", "requeue"):
+        monkeypatch.setattr(log.jobs, name, _locked_twice(name, getattr(log.jobs, name), refused))
+    job = await log.queued()
+    bench = Bench()
+    async with _stage(log, bench) as stage:
+        await bench.has(job.id)
+        bench.lose(job.id)
+        await bench.has(job.id, 2)
+        bench.succeed(job.id)
+        await stage.until(JobFinished(job_id=job.id))
+        assert (await stage.get(job.id)).status is JobStatus.SUCCEEDED
+    assert [*dict.fromkeys(refused)] == ["claim", "requeue", "finish"]
+
+
+async def test_a_database_that_cannot_be_used_does_not_keep_the_bot_from_stopping(
+    log: JobLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, refused = Bench(), asyncio.Event()
+
+    async def locked(*_args: object, **_values: object) -> Job:
+        refused.set()
+        raise DatabaseUnavailable("locked")
+
+    async with _stage(log, bench) as stage:
+        job = await stage.queue()
+        await bench.has(job.id)
+        monkeypatch.setattr(log.jobs, "finish", locked)
+        monkeypatch.setattr(log.jobs, "requeue", locked)
+        bench.succeed(job.id)
+        await asyncio.wait_for(refused.wait(), 20)
+    assert (await log.jobs.get(job.id)).status is JobStatus.RUNNING  # for the next start
+
+
+def _locked_twice(
+    name: str, method: Callable[..., Awaitable[Any]], refused: list[str]
+) -> Callable[..., Awaitable[Any]]:
+    async def call(*args: Any, **values: Any) -> Any:
+        if refused.count(name) < 2:
+            refused.append(name)
+            raise DatabaseUnavailable("locked")
+        return await method(*args, **values)
+
+    return call
+
+
 async def test_cancelled_while_queued_never_runs(log: JobLog) -> None:
     bench = Bench()
     async with _stage(log, bench) as stage:
@@ -451,7 +505,7 @@ async def test_a_database_that_is_lost_ends_the_run(
     log: JobLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = Bench()
-    dispatcher = Dispatcher(
+    keeper = Dispatcher(
         jobs=log.jobs, images=log.images, executor=bench, events=log.events, max_attempts=3
     )
 
@@ -461,7 +515,7 @@ async def test_a_database_that_is_lost_ends_the_run(
     monkeypatch.setattr(log.jobs, "finish", lost)
     monkeypatch.setattr(log.jobs, "fail", lost)
     job = await log.queued()
-    runner = asyncio.create_task(dispatcher.run())
+    runner = asyncio.create_task(keeper.run())
     await bench.has(job.id)
     bench.succeed(job.id)
     with pytest.raises(OSError, match="database is lost"):
@@ -489,3 +543,39 @@ async def test_waiting_asks_the_database_nothing(
             bench.step(job.id, step)
         await stage.until(JobProgressed(job_id=job.id, progress=Progress(step=9, steps=10)))
         assert claims == before
+
+
+async def test_a_last_attempt_is_made_alone_so_that_neighbours_survive(log: JobLog) -> None:
+    bench = Bench(capacity=2)
+    async with _stage(log, bench, max_attempts=2) as stage:
+        poison, neighbour = await stage.queue(user=1), await stage.queue(user=2)
+        await bench.has(poison.id)
+        await bench.has(neighbour.id)
+        bench.lose(poison.id)
+        bench.lose(neighbour.id)  # both were in the engine that died
+
+        await bench.has(poison.id, times=2)
+        assert set(bench.jobs) == {poison.id}
+        bench.lose(poison.id)
+        await stage.until(JobFinished(job_id=poison.id))
+        await bench.has(neighbour.id, times=2)
+        bench.succeed(neighbour.id)
+        await stage.until(JobFinished(job_id=neighbour.id))
+        assert (await stage.get(poison.id)).status is JobStatus.FAILED
+        assert (await stage.get(neighbour.id)).status is JobStatus.SUCCEEDED
+
+
+async def test_a_last_attempt_waits_for_those_in_the_air_and_holds_up_the_next(log: JobLog) -> None:
+    bench = Bench(capacity=3)
+    async with _stage(log, bench, max_attempts=2) as stage:
+        first, beside = await stage.queue(user=1), await stage.queue(user=2)
+        await bench.has(first.id)
+        await bench.has(beside.id)
+        bench.lose(first.id)
+        await stage.until(JobQueued(job_id=first.id), times=2)
+        after = await stage.queue(user=3)
+        bench.succeed(beside.id)
+        await bench.has(first.id, times=2)
+        assert set(bench.jobs) == {first.id}
+        bench.succeed(first.id)
+        await bench.has(after.id)

@@ -1,7 +1,6 @@
 """What a user interface may do to a job, over the real stores."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -70,16 +69,13 @@ async def _refused(log: JobLog, kind: type[UserError], **recipe: object) -> str:
 
 
 async def test_refusals_are_on_the_row_and_cost_nothing(log: JobLog) -> None:
-    policy = GuildPolicy(guild_id=1, max_steps=30, member_queue=1)
-    await log.service.set_policy(policy)
+    await log.service.set_policy(GuildPolicy(guild_id=1, max_steps=30, member_queue=1))
     assert "30" in await _refused(log, Refused, steps=40)
     assert "nearest is" in await _refused(log, Refused, model="pokket")
     assert (await log.service.preview_usage(1, 1)).member == 0
     job = await log.received()
     await log.service.submit(job.id, await log.source())
     await _refused(log, QueueFull)
-    await log.service.set_policy(replace(policy, channels=(8,)))
-    assert "<#8>" in await _refused(log, NotPermitted)
     used = await log.service.preview_usage(1, 1)
     assert used.member == used.guild == (await log.service.get(job.id)).cost
 
@@ -132,8 +128,9 @@ async def test_a_job_cancelled_at_intake_is_not_queued(log: JobLog) -> None:
 async def test_prepare_refuses_before_anything_is_recorded(log: JobLog) -> None:
     await log.service.set_policy(GuildPolicy(guild_id=1, channels=(7,), max_count=2))
     await log.service.prepare(1, 7, Recipe(prompt="x"))
-    with pytest.raises(NotPermitted):
+    with pytest.raises(NotPermitted, match="<#7>"):
         await log.service.prepare(1, 8, Recipe(prompt="x"))
+    await log.service.prepare(1, 8, Recipe(prompt="x"), thread_of=7)
     with pytest.raises(Refused, match="2"):
         await log.service.prepare(1, 7, Recipe(prompt="x", count=3))
     assert await log.service.received() == []

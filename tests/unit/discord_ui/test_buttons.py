@@ -6,14 +6,13 @@ from bot.discord_ui.buttons import BUTTON_ID, LOOKS, Action, JobButton
 
 
 @pytest.mark.parametrize("action", Action)
-@pytest.mark.parametrize("index", [None, 0, 9])
-async def test_a_button_is_only_its_action_and_its_job(action: Action, index: int | None) -> None:
-    button = JobButton(action, 2**31, index)
+async def test_a_button_is_only_its_action_and_its_job(action: Action) -> None:
+    button = JobButton(action, 2**31)
     assert len(button.custom_id) <= 100
     match = BUTTON_ID.fullmatch(button.custom_id)
     assert match is not None
     again = await JobButton.from_custom_id(None, button.item, match)  # type: ignore[arg-type]
-    assert (again.action, again.job_id, again.index) == (action, 2**31, index)
+    assert (again.action, again.job_id) == (action, 2**31)
     assert again.custom_id == button.custom_id
 
 

@@ -17,7 +17,8 @@ def attachment(name: str, content_type: str | None = None) -> Any:
 
 def message(**parts: Any) -> Any:
     components = [_component_factory(one) for one in parts.pop("components", [])]
-    return SimpleNamespace(**({"attachments": [], "embeds": [], "components": components} | parts))
+    empty: dict[str, Any] = {"attachments": [], "embeds": [], "message_snapshots": []}
+    return SimpleNamespace(**(empty | {"components": components} | parts))
 
 
 def media(name: str, **more: Any) -> dict[str, Any]:
@@ -83,6 +84,13 @@ def test_embeds_are_read_through_the_proxy_only() -> None:
     )
     assert pictures_of(message(embeds=[embed])) == [
         Picture(url="https://proxy/x.png", name="A page")
+    ]
+
+
+def test_a_forwarded_message_shows_its_pictures() -> None:
+    forwarded = message(attachments=[attachment("a.png", "image/png")])
+    assert pictures_of(message(message_snapshots=[forwarded])) == [
+        Picture(url=f"{CDN}/a.png", name="a.png")
     ]
 
 

@@ -75,10 +75,10 @@ async def test_forms_are_not_kept_in_memory() -> None:
     assert all(form.is_finished() for form in forms)
 
 
-async def test_the_source_form_offers_every_result_and_the_chosen_one_first() -> None:
-    options = fields(source_modal(JOB, index=1))["picture"]["options"]
+async def test_the_source_form_offers_every_result_and_has_chosen_the_first() -> None:
+    options = fields(source_modal(JOB))["picture"]["options"]
     assert [option["label"] for option in options] == ["Picture 1", "Picture 2", "Picture 3"]
-    assert [bool(option.get("default")) for option in options] == [False, True, False]
+    assert [bool(option.get("default")) for option in options] == [True, False, False]
 
 
 async def test_one_result_leaves_no_choice() -> None:

@@ -42,8 +42,11 @@ def test_channels() -> None:
     check_channel(POLICY, 5)
     limited = replace(POLICY, channels=(8, 9))
     check_channel(limited, 9)
+    check_channel(limited, 5, thread_of=9)
     with pytest.raises(NotPermitted, match=r"use <#8>, <#9>\."):
         check_channel(limited, 5)
+    with pytest.raises(NotPermitted):
+        check_channel(limited, 5, thread_of=6)
 
 
 @pytest.mark.parametrize(

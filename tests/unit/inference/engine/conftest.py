@@ -17,7 +17,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def model(tiny_folder: Path) -> UNetModel:
-    return load_model(tiny_folder, torch.device("cpu"))
+    return load_model(tiny_folder, torch.device("cpu"), torch.float32)
 
 
 @pytest.fixture(scope="session")

@@ -89,6 +89,7 @@ class _Walk:
         pickle.dumps(_Walk()),
         b"\x80\x04\x8c\x11inference.request\x8c\njson.loads\x93.",  # a dotted name
         b"\x80\x04\x8c\x11inference.request\x8c\x04Self\x93.",  # something imported there
+        b"\x80\x04K\x01(K\x02e.",  # appends to a number
         b"nonsense",
         b"",
     ],

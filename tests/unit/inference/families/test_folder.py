@@ -75,27 +75,31 @@ Damage = Callable[[Path], object]
 def test_what_is_wrong_is_named(folder: Path, damage: Damage, named: str) -> None:
     damage(folder)
     with pytest.raises(ModelError) as caught:
-        load_model(folder, torch.device("cpu"))
+        load_model(folder, torch.device("cpu"), torch.float32)
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_an_old_tokenizer_without_its_fast_file_is_the_same(folder: Path) -> None:
     cpu = torch.device("cpu")
-    before = load_model(folder, cpu).text.encode("a hat, 2 cats", negative=False)
+    before = load_model(folder, cpu, torch.float32).text.encode(
+        "a hat, 2 cats", negative=False, chunks=1
+    )
     whole = folder / "tokenizer" / "tokenizer.json"
     words = json.loads(whole.read_text())["model"]["vocab"]
     whole.unlink()
     (folder / "tokenizer" / "vocab.json").write_text(json.dumps(words))
     (folder / "tokenizer" / "merges.txt").write_text("#version: 0.2\n")
-    after = load_model(folder, cpu).text.encode("a hat, 2 cats", negative=False)
+    after = load_model(folder, cpu, torch.float32).text.encode(
+        "a hat, 2 cats", negative=False, chunks=1
+    )
     assert torch.equal(before.tokens, after.tokens)
 
 
 def test_half_precision_weights_are_found_and_widened(folder: Path) -> None:
     for path in folder.rglob("*.safetensors"):
         path.rename(path.with_suffix(".fp16.safetensors"))
-    model = load_model(folder, torch.device("cpu"))
+    model = load_model(folder, torch.device("cpu"), torch.float32)
     assert model.unet.dtype == torch.float32
 
 
@@ -105,7 +109,7 @@ def test_weights_in_several_files_are_all_looked_for(folder: Path) -> None:
     shards = {"a": "part-1.safetensors", "b": "part-2.safetensors"}
     index.write_text(json.dumps({"weight_map": shards}))
     with pytest.raises(ModelError, match=r"part-2\.safetensors is missing"):
-        load_model(folder, torch.device("cpu"))
+        load_model(folder, torch.device("cpu"), torch.float32)
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:99"])
