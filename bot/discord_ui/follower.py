@@ -124,9 +124,12 @@ class Follower:
             if place is not None:
                 slack = max(0.0, min(float(place.position), SLOWEST) - self._every)
         elif job.status is JobStatus.RUNNING:
+            left = self._pace.left()
+            if left is not None and left < self._every:
+                return slack  # the finished card comes sooner than another edit may
             files = self._preview_of(job)
             name = files[0].name if files else None
-            view = cards.running(job, self._progress, left=self._pace.left(), preview=name)
+            view = cards.running(job, self._progress, left=left, preview=name)
         else:
             if job.status.finished:
                 self._end()

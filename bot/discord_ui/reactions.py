@@ -61,6 +61,9 @@ class Reactions:
         with self._flows.underway():
             try:
                 await self._reroll(payload, payload.guild_id, me.id)
+            except discord.Forbidden as error:
+                # Where the bot may not read or post, it cannot tell anybody either.
+                log.info("%s on %s came to nothing: %s", DIE, payload.message_id, error)
             except Exception as error:  # the border to Discord: behind it nobody would hear of it
                 await self._tell(payload, explain(error, doing=f"{DIE} on {payload.message_id}"))
 

@@ -61,7 +61,7 @@ class OwnerPages:
     @asynccontextmanager
     async def serve(self, port: int) -> AsyncIterator[int]:
         """Listens on 127.0.0.1 until left; gives the port, a free one for 0."""
-        runner = web.AppRunner(self.application())
+        runner = web.AppRunner(self.application(), access_log=None)
         await runner.setup()
         measuring = asyncio.create_task(self._lag.run())
         try:
