@@ -134,12 +134,18 @@ def used(job: Job) -> str:
         f"strength {recipe.strength:g}",
         f"{steps} step{'' if steps == 1 else 's'}",
         f"guidance {recipe.guidance:g}",
-        escaped(job.run.scheduler if job.run else recipe.scheduler or "", MAX_MODEL_SHOWN),
+        escaped(_scheduler(job), MAX_MODEL_SHOWN),
         _seeds(recipe),
         escaped(recipe.model.rstrip("/").rpartition("/")[2], MAX_MODEL_SHOWN),
         "" if job.seconds is None else f"{job.seconds:.1f} s",
     ]
     return " · ".join(part for part in parts if part)
+
+
+def _scheduler(job: Job) -> str:
+    """The one that ran, a model's own by its class; before that the one that was chosen."""
+    ran = job.run.scheduler if job.run else job.recipe.scheduler or ""
+    return ran.removesuffix("Scheduler")
 
 
 def _seeds(recipe: Recipe) -> str:

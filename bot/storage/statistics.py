@@ -53,7 +53,7 @@ class Statistics:
         )
         kept = select(func.count(), func.coalesce(func.sum(images.c.size), 0))
         async with self._database.read() as connection:
-            counts: dict[str, int] = dict((await connection.execute(counted)).tuples().all())
+            counts = {row[0]: row[1] for row in await connection.execute(counted)}
             times = (await connection.execute(timed)).all()
             pictures, size = (await connection.execute(kept.select_from(images))).one()
             return Figures(
