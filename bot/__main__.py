@@ -25,7 +25,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _log_from(level: str) -> None:
-    """Libraries never log at DEBUG: what they say there holds Discord's tokens."""
+    """Libraries never log at DEBUG: what they say there holds Discord's tokens.
+
+    Alembic tells of its plug-ins at INFO, and discord.py warns of voice, which is not used.
+    """
     number = logging.getLevelNamesMapping()[level]
     logging.basicConfig(
         level=max(number, logging.INFO),
@@ -33,6 +36,8 @@ def _log_from(level: str) -> None:
     )
     for name in ("bot", "inference"):
         logging.getLogger(name).setLevel(number)
+    for name in ("alembic.runtime.plugins", "discord.client"):
+        logging.getLogger(name).setLevel(max(number, logging.ERROR))
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:

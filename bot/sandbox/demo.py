@@ -8,7 +8,7 @@ from bot.sandbox.members import Interaction, Member
 from bot.sandbox.posts import Post
 from bot.sandbox.server import Sandbox
 
-PROMPT = "a watercolour painting of a cup of coffee"
+PROMPT, STRENGTH = "a watercolour painting of a cup of coffee", 0.5
 START_SECONDS, PICTURE_SECONDS = 60.0, 90.0
 
 
@@ -61,8 +61,12 @@ async def play(sandbox: Sandbox, out: Path, *, photograph: Path) -> int:
         ada, jun = sandbox.member("ada"), sandbox.member("jun")
         transcript.keep_source(photograph)
 
-        transcript.say(ada.name, f"/reimagine image:{photograph.name} prompt:{PROMPT}")
-        asked = await ada.slash("studio", "reimagine", image=photograph, prompt=PROMPT)
+        transcript.say(
+            ada.name, f"/reimagine image:{photograph.name} prompt:{PROMPT} strength:{STRENGTH}"
+        )
+        asked = await ada.slash(
+            "studio", "reimagine", image=photograph, prompt=PROMPT, strength=STRENGTH
+        )
         card = await _follow(asked, transcript)
         transcript.keep(card, "1-reimagine")
 

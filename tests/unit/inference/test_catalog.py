@@ -1,5 +1,6 @@
 """The catalogue: which models there are, by which names, and what is assumed of them."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,8 @@ def test_a_broken_default_is_an_entry_all_the_same(spoil: str, tmp_path: Path) -
 def test_a_broken_folder_is_no_entry_and_said_once(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    # The command line, which other tests call in this process, silences the library.
+    caplog.set_level(logging.WARNING, logger="inference.catalog")
     (folder / "torn").mkdir()
     (folder / "torn" / "model_index.json").write_text("{")
     catalog = Catalog(folder)

@@ -78,7 +78,7 @@ def test_two_requests_are_stepped_together(stage: Stage) -> None:
     stage.ask(1)
     stage.ask(2)
     assert all(isinstance(o, GenerationResult) for o in stage.outcomes().values())
-    assert stage.said[:2] == [Loading(), Ready()]
+    assert stage.said[:2] == [Loading(), Ready(capacity=4)]
     steps = [(m.ticket, m.progress.step) for m in stage.said if isinstance(m, Advanced)]
     assert steps == [(1, 1), (2, 1), (1, 2), (2, 2)]
     assert not stage.pulse.busy
@@ -158,7 +158,7 @@ def test_a_default_that_was_mended_is_ready(stage: Stage) -> None:
     stage.loop._send = mend
     stage.ask(1)
     assert isinstance(stage.outcomes()[1], GenerationResult)
-    assert Ready() in stage.said
+    assert Ready(capacity=4) in stage.said
 
 
 def test_a_result_that_cannot_be_sent_fails_its_job(stage: Stage) -> None:

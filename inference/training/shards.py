@@ -1,0 +1,50 @@
+"""Rendered groups on disk: one array of pictures and one list of facts for each size."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from inference.training.data import Facts, Group, Pixels
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Many groups of one size: uint8 [groups * per_group, height, width, 3] and as many facts."""
+
+    pixels: Pixels
+    facts: tuple[Facts, ...]
+    per_group: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height)"""
+        return self.pixels.shape[2], self.pixels.shape[1]
+
+
+def gather(made: Iterable[Group], count: int) -> Shard:
+    """Collects `count` groups with a progress bar; all have the same number of pictures."""
+    found = list(tqdm(made, total=count, unit="group", mininterval=5))
+    facts = tuple(f for g in found for f in g.facts)
+    return Shard(np.concatenate([g.pixels for g in found]), facts, len(facts) // len(found))
+
+
+def write(shard: Shard, folder: Path) -> Path:
+    """Writes `WxH.npy` and `WxH.json` into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = folder / "{}x{}".format(*shard.size)
+    np.save(stem.with_suffix(".npy"), shard.pixels)
+    text = {"per_group": shard.per_group, "facts": [asdict(f) for f in shard.facts]}
+    stem.with_suffix(".json").write_text(json.dumps(text))
+    return stem.with_suffix(".npy")
+
+
+def read(path: Path, groups: int | None = None) -> Shard:
+    """The shard whose array is `path`, or its first `groups`; pictures stay on disk until used."""
+    text = json.loads(path.with_suffix(".json").read_text())
+    facts = tuple(Facts(**f) for f in text["facts"])
+    count = len(facts) if groups is None else min(len(facts), groups * text["per_group"])
+    return Shard(np.load(path, mmap_mode="r")[:count], facts[:count], text["per_group"])

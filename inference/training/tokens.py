@@ -1,0 +1,60 @@
+"""The embedded models' own CLIP tokenizer: a small byte-pair vocabulary learned from captions."""
+
+import json
+import random
+from collections.abc import Iterable
+
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import CLIPTokenizer
+
+from inference.training.captions import FILLER, OTHER_SUBJECTS, caption
+from inference.training.data import GRADES, Facts, facts_of
+from inference.training.styles import STYLES
+from inference.training.world import scene
+
+START, END = "<|startoftext|>", "<|endoftext|>"
+
+
+def corpus(count: int, seed: int) -> list[str]:
+    """Captions to learn the vocabulary from."""
+    rng = random.Random(seed)
+    lines = [" ".join(OTHER_SUBJECTS)] * 40 + [" ".join(FILLER)] * 20 + list(GRADES)
+    for i in range(count):
+        style = rng.choice(list(STYLES))
+        facts = (
+            facts_of(scene(i), style)
+            if rng.random() < 0.7
+            else Facts(style=style, kind="photograph")
+        )
+        lines.append(caption(facts, rng))
+    return lines
+
+
+def learn(lines: Iterable[str], size: int = 2000, longest: int = 77) -> CLIPTokenizer:
+    """A tokenizer with about `size` tokens. Every byte is a token, so any text can be read."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainee = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token=None))
+    trainee.normalizer = normalizers.Lowercase()
+    trainee.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Whitespace(),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        min_frequency=2,
+        end_of_word_suffix="</w>",
+        initial_alphabet=alphabet,
+        show_progress=False,
+    )
+    trainee.train_from_iterator(lines, trainer)
+    merges = [tuple(m) for m in _merges(trainee)]
+    tokens = [*alphabet, *(a + "</w>" for a in alphabet), *("".join(m) for m in merges), START, END]
+    vocabulary = {t: i for i, t in enumerate(dict.fromkeys(tokens))}
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=longest)
+
+
+def _merges(trained: Tokenizer) -> list[list[str]]:
+    found = json.loads(trained.to_str())["model"]["merges"]
+    return [m if isinstance(m, list) else m.split(" ") for m in found]

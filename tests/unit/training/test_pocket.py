@@ -1,0 +1,130 @@
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionImg2ImgPipeline
+from PIL import Image
+
+from inference.training.captions import caption
+from inference.training.data import Facts, group
+from inference.training.pocket import (
+    Latents,
+    PocketTask,
+    build_scheduler,
+    build_text_encoder,
+    build_unet,
+    draw,
+)
+from inference.training.tokens import corpus, learn
+
+POCKET = Path(__file__).parents[3] / "inference" / "pocket"
+
+
+def latents() -> Latents:
+    made = [group(i, (32, 32)) for i in range(2)]
+    facts = tuple(f for g in made for f in g.facts)
+    values = torch.randn(len(facts), 4, 8, 8, generator=torch.Generator().manual_seed(0)).half()
+    return Latents(values, facts, 6, 4, 1.0)
+
+
+def task() -> PocketTask:
+    torch.manual_seed(0)
+    tokenizer = learn(corpus(200, 0), size=700, longest=24)
+    return PocketTask(
+        build_unet(channels=(16, 32), latent=4, text=32),
+        build_text_encoder(tokenizer, width=32, layers=1),
+        tokenizer,
+        [latents()],
+        autocast=False,
+    )
+
+
+def test_any_text_can_be_read() -> None:
+    tokenizer = learn(corpus(200, 0), size=700)
+    ids = tokenizer("a watercolour of a cat").input_ids
+    assert ids[0] == tokenizer.bos_token_id
+    assert ids[-1] == tokenizer.eos_token_id
+    for text in ("Größe 🎨 日本", "xyzzy-9000!", ""):
+        inside = tokenizer(text).input_ids[1:-1]
+        assert tokenizer.eos_token_id not in inside
+
+
+def test_the_noise_of_a_pair_is_its_source() -> None:
+    """Where a pair enters the schedule, the model sees the noised source and nothing else."""
+    alphas = build_scheduler().alphas_cumprod
+    assert alphas[-1] == 0
+    target, source, noise = torch.randn(3, 5, generator=torch.Generator().manual_seed(3))
+    for entry in (250, 600, 998):
+        a = alphas[entry]
+        carried = noise + (a / (1 - a)).sqrt() * (source - target)
+        seen = a.sqrt() * target + (1 - a).sqrt() * carried
+        assert torch.allclose(seen, a.sqrt() * source + (1 - a).sqrt() * noise, atol=1e-5)
+
+
+def test_draws_are_consistent() -> None:
+    shard, rng = latents(), random.Random(4)
+    draws = [draw(shard, rng, 0.7, 0.1) for _ in range(300)]
+    for one in draws:
+        assert one.target // 6 == one.source // 6
+        assert 0 <= one.step <= one.entry <= 999
+        if one.source != one.target:
+            assert one.entry >= 300
+    assert 0.03 < sum(not d.words for d in draws) / len(draws) < 0.25
+    assert 0.3 < sum(d.source != d.target for d in draws) / len(draws) < 0.8
+
+
+def test_one_step_reaches_every_weight() -> None:
+    work = task()
+    loss, figures = work.loss(0, torch.Generator().manual_seed(0))
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert np.isfinite(figures["loss"])
+    for name, module in work.modules().items():
+        trained = [p.grad is not None for p in module.parameters()]
+        assert all(trained), name
+
+
+def test_the_same_step_is_the_same_batch() -> None:
+    work = task()
+    a, b = (work.loss(3, torch.Generator().manual_seed(9))[1]["loss"] for _ in range(2))
+    assert a == b
+
+
+def test_unknown_subjects_get_a_caption() -> None:
+    facts = Facts(style="oil", kind="leaves")
+    assert all(caption(facts, random.Random(i)) for i in range(40))
+
+
+@pytest.mark.skipif(not (POCKET / "model_index.json").exists(), reason="no trained weights here")
+def test_the_shipped_model_listens_to_its_prompt() -> None:
+    pipe = StableDiffusionImg2ImgPipeline.from_pretrained(POCKET, safety_checker=None)
+    pipe.set_progress_bar_config(disable=True)
+    assert {p.dtype for p in (*pipe.unet.parameters(), *pipe.text_encoder.parameters())} == {
+        torch.float32
+    }
+    config = json.loads((POCKET / "unet" / "config.json").read_text())
+    assert config["sample_size"] * pipe.vae_scale_factor == 256
+    source = Image.fromarray(group(1_000_001, (64, 64)).pixels[0])
+    made = [
+        np.asarray(
+            pipe(
+                prompt,
+                image=source,
+                strength=0.8,
+                num_inference_steps=5,
+                guidance_scale=1.5,
+                generator=torch.Generator().manual_seed(0),
+            ).images[0],
+            np.float32,
+        )
+        for prompt in ("black and white photo", "blueprint drawing")
+    ]
+    blueness = [float((m[..., 2] - m[..., 0]).mean()) for m in made]
+    assert blueness[1] > blueness[0] + 20
+
+
+def test_the_folder_is_small() -> None:
+    size = sum(p.stat().st_size for p in POCKET.rglob("*") if p.is_file())
+    assert size < 26_000_000
