@@ -42,12 +42,12 @@ class Reactions:
         self._client = client
         self._service = service
         self._flows = flows
-        self._told: set[int] = set()
+        self._told: set[tuple[int | None, int]] = set()
 
     async def added(self, payload: discord.RawReactionActionEvent) -> None:
         """Somebody reacted somewhere. Never raises.
 
-        While a refusal to a member still stands, their further dice are ignored.
+        While a refusal to a member still stands, their further dice on that server are ignored.
         """
         me = self._client.user
         if str(payload.emoji) != DIE or payload.guild_id is None or me is None:
@@ -56,7 +56,7 @@ class Reactions:
             return
         if payload.message_author_id not in (me.id, None):
             return
-        if payload.user_id in self._told:
+        if (payload.guild_id, payload.user_id) in self._told:
             return
         with self._flows.underway():
             try:
@@ -166,7 +166,8 @@ class Reactions:
         self, payload: discord.RawReactionActionEvent, text: str, *, placeholder: int | None = None
     ) -> bool:
         """What a placeholder becomes, or a reply; goes away by itself. Whether it was there."""
-        self._told.add(payload.user_id)
+        who = payload.guild_id, payload.user_id
+        self._told.add(who)
         view = panel(f"<@{payload.user_id}> {text}")
         try:
             if placeholder is not None:
@@ -179,9 +180,9 @@ class Reactions:
                 )
         except (discord.HTTPException, aiohttp.ClientError, OSError) as lost:
             log.warning("Could not tell member %s: %s (%s)", payload.user_id, text, lost)
-            self._told.discard(payload.user_id)
+            self._told.discard(who)
             return False
-        asyncio.get_running_loop().call_later(NOTICE_SECONDS, self._told.discard, payload.user_id)
+        asyncio.get_running_loop().call_later(NOTICE_SECONDS, self._told.discard, who)
         await notice.delete(delay=NOTICE_SECONDS)
         return True
 
