@@ -55,7 +55,7 @@ def test_a_command_that_discord_still_shows() -> None:
     assert "reload Discord" in explain(app_commands.CommandNotFound("old", []), doing="x")
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError("secret"), ModelError("/root/secret")])
+@pytest.mark.parametrize("error", [ZeroDivisionError("secret"), ModelError("/srv/secret")])
 def test_everything_else_is_a_reference_that_is_in_the_log(error, caplog) -> None:
     with caplog.at_level(logging.ERROR):
         text = explain(app_commands.CommandInvokeError(COMMAND, error), doing="/reimagine")
