@@ -49,7 +49,8 @@ def _run(engine: "Engine", request: GenerationRequest) -> GenerationResult:
 
         def show(progress: Progress) -> None:
             bar.total = progress.steps
-            bar.update(progress.step - bar.n)
+            bar.n = progress.step
+            bar.refresh()  # `update` shows nothing within its first tenth of a second
 
         engine.submit(0, request, show)
         while not (outcomes := engine.step()):
