@@ -1,6 +1,6 @@
 """Which slots share a forward pass."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
 from inference.engine.settings import EngineSettings
@@ -29,10 +29,10 @@ def plan(slots: Iterable[Slot], settings: EngineSettings) -> Iterator[Batch]:
     In strict mode slots with and without an unconditional row are kept apart, and each kind has
     one number of rows: then the shape of a slot's forward pass follows from its request alone.
     """
-    groups: dict[tuple[int, ...], list[Slot]] = {}
+    groups: dict[tuple[Hashable, ...], list[Slot]] = {}
     for slot in slots:
-        kind = len(slot.rows) if settings.strict else 0
-        groups.setdefault((kind, *slot.shape), []).append(slot)
+        rows = len(slot.rows) if settings.strict else 0
+        groups.setdefault((rows, *slot.kind), []).append(slot)
     for group in groups.values():
         yield from _strict(group, settings.rows) if settings.strict else _packed(group, settings)
 

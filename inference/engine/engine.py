@@ -2,20 +2,19 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 
 from inference.engine.batch import Batch, plan
-from inference.engine.cache import Cache
 from inference.engine.job import Job, OnProgress, Outcome
 from inference.engine.preview import Preview
 from inference.engine.settings import EngineSettings
 from inference.engine.slot import Slot, open_slot
 from inference.errors import GenerationCancelled
-from inference.families.conditioning import PromptEmbedding, Row
+from inference.families.base import DiffusionModel
+from inference.families.cache import Cache
 from inference.families.latents import Posterior
-from inference.families.model import UNetModel
 from inference.families.schedulers import check_scheduler
 from inference.model_info import ModelInfo
 from inference.request import GenerationRequest
@@ -34,7 +33,7 @@ class Engine:
 
     def __init__(
         self,
-        model: UNetModel,
+        model: DiffusionModel,
         info: ModelInfo,
         settings: EngineSettings,
         *,
@@ -53,7 +52,6 @@ class Engine:
         self._slots: list[Slot] = []
         self._cancelled: set[int] = set()
         self._preview = Preview(model.codec)
-        self._prompts: Cache[tuple[str, bool, int], PromptEmbedding] = Cache(settings.prompts)
         self._sources: Cache[object, Posterior] = Cache(settings.sources)
         self.calls = 0
         """Forward passes of the denoiser so far."""
@@ -142,43 +140,22 @@ class Engine:
         if request.strength == 0:
             job.pictures = dict(enumerate(task.unchanged()))
             return
-        job.rows = tuple(self._rows(request, *task.work))
+        width, height = task.work
+        job.rows = self._model.rows(request, width=width, height=height)
         if request.strength < 1:
             job.posterior = self._sources.get(
                 task.source_key, lambda: self._model.codec.encode(task.padded_source())
             )
 
-    def _rows(self, request: GenerationRequest, width: int, height: int) -> Iterator[Row]:
-        """The unconditional row, where guidance asks for one, and the conditional one."""
-        texts = [(request.prompt, False)]
-        if request.guidance > 1 and not self._model.takes_guidance:
-            texts.insert(0, (request.negative_prompt, True))
-        # Both rows need one length to share a forward pass.
-        chunks = max(self._model.text.chunks(text) for text, _ in texts)
-        for text, negative in texts:
-            yield self._model.row(
-                self._embed(text, negative, chunks),
-                width=width,
-                height=height,
-                guidance=request.guidance,
-                negative=negative,
-            )
-
-    def _embed(self, text: str, negative: bool, chunks: int) -> PromptEmbedding:
-        return self._prompts.get(
-            (text, negative, chunks),
-            lambda: self._model.text.encode(text, negative=negative, chunks=chunks),
-        )
-
     def _open(self, job: Job) -> None:
         assert job.task is not None
         slot = open_slot(
+            self._model,
+            job.request,
             job_id=job.id,
             index=job.opened,
-            request=job.request,
-            scheduler_name=self._scheduler_of(job.request),
+            scheduler=self._scheduler_of(job.request),
             rows=job.rows,
-            model=self._model,
             shape=self._model.codec.shape(*job.task.work),
             posterior=job.posterior,
         )

@@ -17,7 +17,7 @@ class EngineSettings:
     slots: pictures in flight at once; the others wait in the order they came.
     decode: pictures that are decoded together, at most; 1 in strict mode.
     preview_seconds: least time between two previews of one job.
-    prompts, sources: how many encoded ones are kept.
+    sources: how many encoded ones are kept.
     """
 
     strict: bool = True
@@ -26,7 +26,6 @@ class EngineSettings:
     slots: int = 4
     decode: int = 1
     preview_seconds: float = 1.0
-    prompts: int = 64
     sources: int = 32
 
     def __post_init__(self) -> None:

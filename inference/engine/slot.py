@@ -1,16 +1,16 @@
 """One picture in flight."""
 
 import inspect
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from inference.errors import RequestError
+from inference.families.base import DiffusionModel
 from inference.families.conditioning import Row
 from inference.families.latents import Posterior
-from inference.families.model import UNetModel
 from inference.request import GenerationRequest
 
 
@@ -46,14 +46,14 @@ class Slot:
         return self.timesteps[self.done]
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Slots of equal shape can share a forward pass."""
-        return (*self.latents.shape[1:], *self.rows[0].shape)
+    def kind(self) -> tuple[Hashable, ...]:
+        """Slots of equal kind can share a forward pass."""
+        return (*self.latents.shape[1:], *self.rows[0].kind)
 
     def model_input(self) -> Tensor:
         """The latents as the model wants them at this timestep."""
-        scaled: Tensor = self.scheduler.scale_model_input(self.latents, self.timestep)
-        return scaled
+        scale = getattr(self.scheduler, "scale_model_input", None)  # flow matching needs none
+        return self.latents if scale is None else scale(self.latents, self.timestep)
 
     def advance(self, predictions: Tensor) -> None:
         """One scheduler step. predictions: [rows, C, h, w], in the order of `rows`."""
@@ -69,56 +69,31 @@ class Slot:
 
 
 def open_slot(
+    model: DiffusionModel,
+    request: GenerationRequest,
     *,
     job_id: int,
     index: int,
-    request: GenerationRequest,
-    scheduler_name: str | None,
+    scheduler: str | None,
     rows: tuple[Row, ...],
-    model: UNetModel,
     shape: tuple[int, int, int],
     posterior: Posterior | None,
 ) -> Slot:
-    """Enters the schedule where diffusers does: text-to-image at strength 1, else image-to-image.
-
-    The random numbers are drawn in diffusers' order: the posterior's, the noise, each step's.
-    Raises RequestError for a scheduler that cannot run so many steps.
-    """
+    """Picture `index` of a request where it enters its schedule; see `DiffusionModel.enter`."""
     generator = torch.Generator().manual_seed(request.seed_of(index))
-    scheduler = model.schedulers.make(scheduler_name)
-    try:
-        scheduler.set_timesteps(request.steps, device=model.device)
-    except ValueError as error:
-        raise RequestError(
-            f"{type(scheduler).__name__} cannot run {request.steps} steps: {error}"
-        ) from error
-    timesteps = scheduler.timesteps
-    if request.strength == 1:
-        noise = _noise(shape, generator, model.device)
-        latents = noise * scheduler.init_noise_sigma
-    else:
-        assert posterior is not None
-        start = (request.steps - request.steps_run) * scheduler.order
-        timesteps = timesteps[start:]
-        if hasattr(scheduler, "set_begin_index"):
-            scheduler.set_begin_index(start)
-        clean = model.codec.scale(posterior.sample(generator))
-        noise = _noise(shape, generator, model.device)
-        latents = scheduler.add_noise(clean, noise, timesteps[:1])
+    entry = model.enter(
+        request, scheduler=scheduler, shape=shape, posterior=posterior, generator=generator
+    )
     return Slot(
         job_id=job_id,
         index=index,
         rows=rows,
         guidance=request.guidance,
-        scheduler=scheduler,
-        timesteps=timesteps,
+        scheduler=entry.scheduler,
+        timesteps=entry.timesteps,
         generator=generator,
-        latents=latents,
+        latents=entry.latents,
     )
-
-
-def _noise(shape: tuple[int, int, int], generator: torch.Generator, device: torch.device) -> Tensor:
-    return torch.randn((1, *shape), generator=generator).to(device)
 
 
 def _draws(scheduler: Any) -> bool:

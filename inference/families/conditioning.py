@@ -1,5 +1,6 @@
 """What steers a model: an encoded prompt, and one row of a forward pass made from it."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -23,7 +24,7 @@ class PromptEmbedding:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Row:
-    """The conditioning of one row; rows of equal `shape` can share a forward pass.
+    """The conditioning of one row; rows of equal `kind` can share a forward pass.
 
     tokens: [1, length, width].
     pooled, time_ids: SDXL's micro-conditioning, [1, n] each, else None.
@@ -36,7 +37,7 @@ class Row:
     guidance_embedding: Tensor | None = None
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def kind(self) -> tuple[Hashable, ...]:
         """Everything about it that must agree within one forward pass."""
         parts = (self.pooled, self.time_ids, self.guidance_embedding)
         return (*self.tokens.shape[1:], *(0 if part is None else part.shape[1] for part in parts))

@@ -25,6 +25,13 @@ class Posterior:
         return self.mean + self.deviation * noise.to(self.mean.device)
 
 
+def draw_noise(
+    shape: tuple[int, int, int], generator: torch.Generator, device: torch.device
+) -> Tensor:
+    """[1, *shape] of fp32 noise, drawn on the CPU so that every device sees the same."""
+    return torch.randn((1, *shape), generator=generator).to(device)
+
+
 class LatentCodec:
     """An AutoencoderKL with its scale, shift and channel count; latents are fp32 outside."""
 

@@ -10,6 +10,7 @@ from inference.families.clip import ClipEncoder
 from inference.families.folder import ModelFolder
 from inference.families.latents import LatentCodec
 from inference.families.model import MicroConditioning, UNetModel
+from inference.families.prompts import Prompts
 from inference.families.quiet import quiet
 from inference.families.schedulers import SchedulerFactory
 from inference.families.text import SDText, SDXLText
@@ -80,7 +81,7 @@ class _Loader:
         return UNetModel(
             unet=self._unet(),
             codec=self._codec(),
-            text=text,
+            prompts=Prompts(text),
             schedulers=self._schedulers(outdated_defaults=True),
             device=self._device,
             dtype=self._dtype,
@@ -97,7 +98,7 @@ class _Loader:
         return UNetModel(
             unet=self._unet(),
             codec=self._codec(),
-            text=SDXLText(encoders, zeros_for_empty=zeros),
+            prompts=Prompts(SDXLText(encoders, zeros_for_empty=zeros)),
             schedulers=self._schedulers(outdated_defaults=False),
             device=self._device,
             dtype=self._dtype,

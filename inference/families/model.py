@@ -1,28 +1,19 @@
-"""A loaded model as the engine drives it: encode prompts, make rows, predict, make schedulers."""
+"""Stable Diffusion and SDXL as the engine drives them: one UNet, steered by CLIP."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from inference.families.base import Entry, Line
 from inference.families.conditioning import PromptEmbedding, Row
-from inference.families.latents import LatentCodec
+from inference.families.diffusion import enter_diffusion
+from inference.families.latents import LatentCodec, Posterior
+from inference.families.prompts import Prompts
 from inference.families.schedulers import SchedulerFactory
-
-
-class TextEncoders(Protocol):
-    """However a family turns a prompt into an embedding."""
-
-    def chunks(self, prompt: str) -> int:
-        """How many chunks a prompt needs. Raises RequestError for a bad weight in it."""
-
-    def encode(self, prompt: str, *, negative: bool, chunks: int) -> PromptEmbedding:
-        """chunks: the length wanted, at least what the prompt needs.
-
-        negative: whether it is what to steer away from; then "" means that there is none.
-        """
+from inference.request import GenerationRequest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +39,7 @@ class UNetModel:
 
     unet: Any
     codec: LatentCodec
-    text: TextEncoders
+    prompts: Prompts
     schedulers: SchedulerFactory
     device: torch.device
     dtype: torch.dtype
@@ -59,16 +50,39 @@ class UNetModel:
         """Whether guidance is an input, so that no unconditional row is ever needed."""
         return self.unet.config.time_cond_proj_dim is not None
 
-    def row(
+    def rows(self, request: GenerationRequest, *, width: int, height: int) -> tuple[Row, ...]:
+        """The unconditional row, where guidance asks for one, and the conditional one."""
+        texts = [(request.prompt, False)]
+        if request.guidance > 1 and not self.takes_guidance:
+            texts.insert(0, (request.negative_prompt, True))
+        return tuple(
+            self._row(prompt, (width, height), request.guidance, negative)
+            for prompt, (_, negative) in zip(self.prompts.encode(texts), texts, strict=True)
+        )
+
+    def enter(
         self,
-        prompt: PromptEmbedding,
+        request: GenerationRequest,
         *,
-        width: int,
-        height: int,
-        guidance: float,
-        negative: bool = False,
+        scheduler: str | None,
+        shape: tuple[int, int, int],
+        posterior: Posterior | None,
+        generator: torch.Generator,
+    ) -> Entry:
+        """Where diffusers' Stable Diffusion pipelines enter the schedule; see `DiffusionModel`."""
+        return enter_diffusion(
+            request,
+            schedulers=self.schedulers,
+            scheduler=scheduler,
+            codec=self.codec,
+            shape=shape,
+            posterior=posterior,
+            generator=generator,
+        )
+
+    def _row(
+        self, prompt: PromptEmbedding, size: tuple[int, int], guidance: float, negative: bool
     ) -> Row:
-        """One row for a picture of this size in pixels."""
         micro = self.micro
         return Row(
             tokens=prompt.tokens,
@@ -76,18 +90,15 @@ class UNetModel:
             time_ids=None
             if micro is None
             else torch.tensor(
-                [micro.time_ids(width, height, negative=negative)],
+                [micro.time_ids(*size, negative=negative)],
                 dtype=torch.float32,  # bf16 has no 1000
                 device=self.device,
             ),
             guidance_embedding=self._guidance_embedding(guidance) if self.takes_guidance else None,
         )
 
-    def predict(self, lines: Sequence[tuple[Tensor, Tensor, Row]]) -> Tensor:
-        """One forward pass; for each line latents [1, C, h, w], their timestep and their row.
-
-        The rows are of one shape. Gives [lines, C, h, w], fp32.
-        """
+    def predict(self, lines: Sequence[Line]) -> Tensor:
+        """One forward pass over rows of one kind. Gives [lines, C, h, w], fp32."""
         rows = [row for _, _, row in lines]
         prediction: Tensor = self.unet(
             torch.cat([latents for latents, _, _ in lines]).to(self.dtype),

@@ -4,12 +4,12 @@ from typing import Any
 import pytest
 
 from inference.engine.batch import plan
-from inference.engine.cache import Cache
 from inference.engine.settings import EngineSettings
+from inference.families.cache import Cache
 
 
 def slot(name: str, rows: int, shape: tuple[int, ...] = (4, 8, 8)) -> Any:
-    return SimpleNamespace(name=name, rows=(None,) * rows, shape=shape)
+    return SimpleNamespace(name=name, rows=(None,) * rows, kind=shape)
 
 
 def planned(slots: list[Any], settings: EngineSettings) -> list[tuple[str, int]]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from inference.families.load import load_model
-from inference.families.model import TextEncoders
+from inference.families.prompts import TextEncoders
 from tests import tiny
 
 LONG = "twenty letters here " * 8  # 17 tokens each, as each letter is one
@@ -16,7 +16,7 @@ LONG = "twenty letters here " * 8  # 17 tokens each, as each letter is one
 def text(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TextEncoders:
     build = {"sd": tiny.sd, "sdxl": tiny.sdxl}[request.param]
     folder: Path = build(tmp_path_factory.mktemp("models") / request.param)
-    return load_model(folder, torch.device("cpu"), torch.float32).text
+    return load_model(folder, torch.device("cpu"), torch.float32).prompts.encoders
 
 
 def tokens(text: TextEncoders, prompt: str, chunks: int = 1) -> torch.Tensor:

@@ -82,7 +82,7 @@ def test_what_is_wrong_is_named(folder: Path, damage: Damage, named: str) -> Non
 
 def test_an_old_tokenizer_without_its_fast_file_is_the_same(folder: Path) -> None:
     cpu = torch.device("cpu")
-    before = load_model(folder, cpu, torch.float32).text.encode(
+    before = load_model(folder, cpu, torch.float32).prompts.encoders.encode(
         "a hat, 2 cats", negative=False, chunks=1
     )
     whole = folder / "tokenizer" / "tokenizer.json"
@@ -90,7 +90,7 @@ def test_an_old_tokenizer_without_its_fast_file_is_the_same(folder: Path) -> Non
     whole.unlink()
     (folder / "tokenizer" / "vocab.json").write_text(json.dumps(words))
     (folder / "tokenizer" / "merges.txt").write_text("#version: 0.2\n")
-    after = load_model(folder, cpu, torch.float32).text.encode(
+    after = load_model(folder, cpu, torch.float32).prompts.encoders.encode(
         "a hat, 2 cats", negative=False, chunks=1
     )
     assert torch.equal(before.tokens, after.tokens)
