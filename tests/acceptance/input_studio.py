@@ -234,7 +234,7 @@ async def all_jobs(here: Studio) -> list[Job]:
 
 async def ended(here: Studio, text: str) -> Job:
     """The job that ended with this text, once nobody needs to be told any more."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             (job,) = [one for one in await all_jobs(here) if one.error == text]
             if job.delivery is not DeliveryState.PENDING:
