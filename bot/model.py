@@ -151,6 +151,7 @@ class GuildPolicy:
     channels: where the bot may be used; empty means everywhere.
     min_strength … default_count: allowed range and default of the options.
     open_buttons: whether everybody, not only the owner of a picture, may press its buttons.
+    parameters: whether the files of pictures say what made them.
     """
 
     guild_id: int
@@ -168,3 +169,4 @@ class GuildPolicy:
     max_count: int = 4
     default_count: int = 1
     open_buttons: bool = False
+    parameters: bool = True

@@ -13,7 +13,7 @@ from inference.catalog import Catalog
 from inference.cli_files import write_pictures
 from inference.cli_jobs import JobsFile
 from inference.errors import RequestError
-from inference.request import GenerationRequest
+from inference.request import GenerationRequest, Recipe
 from inference.result import Progress
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ def _run(engine: "Engine", requests: dict[str, GenerationRequest], results: "_Re
     with tqdm(total=len(names), unit="job", file=sys.stderr, leave=False) as bar:
         while engine.has_work:
             for outcome in engine.step():
-                results.add(names[outcome.job_id], outcome)
+                name = names[outcome.job_id]
+                results.add(name, requests[name].recipe, outcome)
                 bar.update()
 
 
@@ -99,12 +100,12 @@ class _Results:
         self.failed += 1
         self._write({"id": name, "error": str(error)})
 
-    def add(self, name: str, outcome: "Outcome") -> None:
+    def add(self, name: str, recipe: Recipe, outcome: "Outcome") -> None:
         result = outcome.result
         if isinstance(result, Exception):
             self.refuse(name, result)
             return
-        paths = write_pictures(self._folder / name, result.images)
+        paths = write_pictures(self._folder / name, recipe, result)
         first = result.images[0]
         started = outcome.submitted if outcome.started is None else outcome.started
         self._write(

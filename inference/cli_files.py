@@ -4,7 +4,9 @@ from pathlib import Path
 
 from inference.errors import PictureError
 from inference.images import normalise
-from inference.result import GeneratedImage
+from inference.request import Recipe
+from inference.result import GenerationResult
+from inference.stamps import stamped
 
 MAX_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = 250_000_000
@@ -22,10 +24,10 @@ def read_source(path: Path) -> bytes:
         raise PictureError(f"{path}: {error}") from error
 
 
-def write_pictures(folder: Path, images: tuple[GeneratedImage, ...]) -> list[Path]:
+def write_pictures(folder: Path, recipe: Recipe, result: GenerationResult) -> list[Path]:
     """Writes `0.png`, `1.png` … into the folder, which is made if need be. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{index}.png" for index in range(len(images))]
-    for path, image in zip(paths, images, strict=True):
-        path.write_bytes(image.data)
+    paths = [folder / f"{index}.png" for index in range(len(result.images))]
+    for path, image in zip(paths, result.images, strict=True):
+        path.write_bytes(stamped(image, recipe, result))
     return paths

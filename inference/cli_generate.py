@@ -26,7 +26,7 @@ def generate(arguments: argparse.Namespace) -> None:
     from inference.engine.factory import load_engine
 
     result = _run(load_engine(info, arguments.device), request)
-    paths = write_pictures(arguments.out, result.images)
+    paths = write_pictures(arguments.out, request.recipe, result)
     for path, image in zip(paths, result.images, strict=True):
         line = {
             "path": str(path),

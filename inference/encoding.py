@@ -1,6 +1,6 @@
 """Writing pictures so that they fit: uploads below a limit, thumbnails."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from math import sqrt
 
@@ -8,6 +8,7 @@ from PIL import Image, PngImagePlugin
 
 from inference.errors import PictureError
 from inference.picture import EncodedPicture, size_text
+from inference.stamps import DESCRIPTION, EXIF_IFD, OWN, PARAMETERS, USER_COMMENT
 
 # Extension, Pillow's name, the name in a note, and the qualities that are tried in order.
 LADDER = (
@@ -22,22 +23,23 @@ def encode_for_upload(png: bytes, limit: int) -> EncodedPicture:
     """The picture in at most `limit` bytes, changed as little as that allows.
 
     png: a PNG file of ours. Tried in order: the file itself, WebP, JPEG, and WebP scaled down;
-    the note says which, for the member. Raises PictureError where even that does not fit or the
-    file is damaged.
+    the note says which, for the member. What the PNG says made it goes along as EXIF.
+    Raises PictureError where even that does not fit or the file is damaged.
     """
     if len(png) <= limit:
         return EncodedPicture(data=png, extension="png")
-    image = _open(png)
+    image, texts = _open(png)
+    exif = _exif(texts)
     reason = f"the PNG has {size_text(len(png))} and {size_text(limit)} are allowed here."
     for extension, kind, name, qualities in LADDER:
         for quality in qualities:
-            data = _encode(image, kind, quality)
+            data = _encode(image, kind, quality, exif)
             if len(data) <= limit:
                 note = f"Sent as {name} at quality {quality}, because {reason}"
                 return EncodedPicture(data=data, extension=extension, note=note)
     for width, height in _smaller(image.size, sqrt(limit / len(data))):
         scaled = image.resize((width, height), Image.Resampling.LANCZOS)
-        data = _encode(scaled, "WEBP", SCALED_QUALITY)
+        data = _encode(scaled, "WEBP", SCALED_QUALITY, exif)
         if len(data) <= limit:
             note = (
                 f"Sent as WebP scaled from {image.width}×{image.height} to {width}×{height}, "
@@ -55,23 +57,36 @@ def thumbnail(png: bytes, side: int) -> bytes:
 
     Raises PictureError where the PNG is damaged.
     """
-    image = _open(png)
+    image, _ = _open(png)
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     return _encode(image, "JPEG", 80)
 
 
-def _open(png: bytes) -> Image.Image:
-    """A PNG of our own, decoded."""
+def _exif(texts: Mapping[str, str]) -> Image.Exif:
+    """The texts of a PNG of ours for a file that has no text of its own."""
+    exif = Image.Exif()
+    if PARAMETERS in texts:
+        # in UTF-16, as other programs read it
+        comment = b"UNICODE\0" + texts[PARAMETERS].encode("utf-16-be")
+        exif.get_ifd(EXIF_IFD)[USER_COMMENT] = comment
+    if OWN in texts:
+        exif[DESCRIPTION] = f"{OWN}:{texts[OWN]}"
+    return exif
+
+
+def _open(png: bytes) -> tuple[Image.Image, dict[str, str]]:
+    """A PNG of our own, decoded, and its texts."""
     try:
         # Not Image.open: its guard against bombs is for strangers' files.
-        return PngImagePlugin.PngImageFile(BytesIO(png)).convert("RGB")
+        image = PngImagePlugin.PngImageFile(BytesIO(png))
+        return image.convert("RGB"), {key: str(text) for key, text in image.text.items()}
     except (OSError, SyntaxError, ValueError) as error:
         raise PictureError("The stored picture is damaged; make it again.") from error
 
 
-def _encode(image: Image.Image, kind: str, quality: int) -> bytes:
+def _encode(image: Image.Image, kind: str, quality: int, exif: Image.Exif | None = None) -> bytes:
     out = BytesIO()
-    image.save(out, kind, quality=quality)
+    image.save(out, kind, quality=quality, exif=exif or b"")
     return out.getvalue()
 
 

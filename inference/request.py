@@ -162,3 +162,8 @@ class GenerationRequest(Recipe):
         Recipe.__post_init__(self)
         if self.image is None and self.strength < 1:
             raise RequestError("Without a source picture the strength must be 1.")
+
+    @property
+    def recipe(self) -> Recipe:
+        """The request without its picture."""
+        return Recipe(**{field.name: getattr(self, field.name) for field in fields(Recipe)})

@@ -113,7 +113,10 @@ class Courier:
     async def _card(self, job: Job, state: _Attempt) -> tuple[ui.LayoutView, tuple[Upload, ...]]:
         if state.text is None and job.status is JobStatus.SUCCEEDED:
             try:
-                parcel = await self._packer.pack(job, limit=state.limit)
+                policy = await self._service.policy(job.origin.guild_id)
+                parcel = await self._packer.pack(
+                    job, limit=state.limit, parameters=policy.parameters
+                )
             except (Gone, BadPicture) as error:
                 state.text = str(error)
             else:

@@ -42,6 +42,7 @@ def policy_card(policy: GuildPolicy) -> ui.LayoutView:
     """The whole policy as a card."""
     channels = " ".join(f"<#{channel}>" for channel in policy.channels) or "everywhere"
     who = "everybody" if policy.open_buttons else "the member who asked, and moderators to delete"
+    told = "say what made them" if policy.parameters else "do not say what made them"
     return panel(
         "### Palimpsest on this server",
         f"**Strength** {policy.min_strength:g} to {policy.max_strength:g}, "
@@ -53,6 +54,7 @@ def policy_card(policy: GuildPolicy) -> ui.LayoutView:
         f"**Waiting or running at once** {policy.member_queue} for a member, "
         f"{policy.guild_queue} for the server\n"
         "-# A job costs about pictures × steps × megapixels, twice that with guidance above 1.",
-        f"**Channels** {channels}\n**Buttons under a card work for** {who}",
+        f"**Channels** {channels}\n**Buttons under a card work for** {who}\n"
+        f"**The files of pictures** {told}",
         "-# Name options of /palimpsest settings to change them.",
     )

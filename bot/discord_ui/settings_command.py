@@ -49,6 +49,7 @@ class SettingsGroup(app_commands.Group):
         max_count="Most pictures in one job",
         default_count="Pictures when no number is given",
         open_buttons="Whether everybody may press the buttons under a card, not only its owner",
+        parameters="Whether a picture's file says what made it, as other programs read it",
         allow_channel="Add a channel to those where the bot may be used",
         remove_channel="Take a channel from that list; an empty list means everywhere",
         everywhere="Empty that list first: the bot may be used in all channels",
@@ -69,6 +70,7 @@ class SettingsGroup(app_commands.Group):
         max_count: options.CountOption | None = None,
         default_count: options.CountOption | None = None,
         open_buttons: bool | None = None,
+        parameters: bool | None = None,
         allow_channel: Channel | None = None,
         remove_channel: Channel | None = None,
         everywhere: bool = False,
@@ -95,6 +97,7 @@ class SettingsGroup(app_commands.Group):
                 max_count=max_count,
                 default_count=default_count,
                 open_buttons=open_buttons,
+                parameters=parameters,
             )
             if new != old:
                 await self._service.set_policy(new)

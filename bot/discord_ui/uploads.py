@@ -7,6 +7,8 @@ from bot.errors import BadPicture, Gone
 from bot.model import Job
 from bot.pictures import PictureWorker
 from bot.storage.images import ImageStore
+from inference.errors import PictureError
+from inference.stamps import without_text
 
 MAX_FILES = 10
 MAX_ALT = 1024
@@ -51,13 +53,19 @@ class Packer:
         self._images = images
         self._pictures = pictures
 
-    async def pack(self, job: Job, *, limit: int) -> Parcel:
+    async def pack(self, job: Job, *, limit: int, parameters: bool) -> Parcel:
         """The pictures of a finished job, none larger than `limit` bytes.
 
+        parameters: whether the files say what made the pictures, as the stored ones do.
         Together they stay below MAX_REQUEST, or `limit` where that is more.
         Raises Gone (a picture was removed), BadPicture (one cannot be made small enough).
         """
         pngs = [await self._images.get(sha) for sha in job.results]
+        if not parameters:
+            try:
+                pngs = [without_text(png) for png in pngs]
+            except PictureError as error:
+                raise BadPicture(str(error)) from error
         source = await self._thumbnail(job) if len(pngs) < MAX_FILES else None
         room = max(MAX_REQUEST, limit) - (len(source.data) if source else 0)
         each = limit

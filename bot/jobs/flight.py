@@ -23,6 +23,7 @@ from inference.errors import (
 )
 from inference.executors.base import Executor, ExecutorState
 from inference.result import GenerationResult, Progress
+from inference.stamps import stamped
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +144,7 @@ class Flight:
             await self._patiently(
                 partial(
                     self._images.put,
-                    image.data,
+                    stamped(image, self._job.recipe, result),
                     role="result",
                     width=image.width,
                     height=image.height,

@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    true,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -68,6 +69,7 @@ guild_policies = Table(
     Column("max_count", Integer, nullable=False),
     Column("default_count", Integer, nullable=False),
     Column("open_buttons", Boolean, nullable=False),
+    Column("parameters", Boolean, nullable=False, server_default=true()),
 )
 
 # One row is one job from before its acknowledgement until for ever; the rows

@@ -19,6 +19,7 @@ from bot.pictures import PictureWorker
 from bot.storage.database import Database
 from bot.storage.images import ImageStore
 from inference.request import Recipe
+from inference.stamps import with_text
 
 NOISE = random.Random(7)
 
@@ -77,7 +78,8 @@ async def put(images: ImageStore, *pngs: bytes) -> list[str]:
 async def test_what_fits_is_sent_as_it_is(images: ImageStore, packer: Packer) -> None:
     pngs = [noisy(64, 64), noisy(32, 64)]
     source = await images.put(noisy(600, 300), role="source", width=600, height=300)
-    parcel = await packer.pack(job_of(*await put(images, *pngs), source=source), limit=10 * 2**20)
+    job = job_of(*await put(images, *pngs), source=source)
+    parcel = await packer.pack(job, limit=10 * 2**20, parameters=True)
     assert [picture.data for picture in parcel.pictures] == pngs
     assert [file.name for file in parcel.files] == [
         "palimpsest-5-1.png",
@@ -94,7 +96,7 @@ async def test_what_is_too_large_is_encoded_smaller_and_said(
 ) -> None:
     limit = 60_000
     job = job_of(*await put(images, noisy(200, 200), noisy(64, 64), noisy(190, 200)))
-    parcel = await packer.pack(job, limit=limit)
+    parcel = await packer.pack(job, limit=limit, parameters=True)
     assert all(len(picture.data) <= limit for picture in parcel.pictures)
     first, second, _ = parcel.pictures
     assert first.name.endswith((".webp", ".jpg"))
@@ -110,7 +112,7 @@ async def test_all_files_together_keep_below_the_requests_limit(
     monkeypatch.setattr(uploads, "MAX_REQUEST", 300_000)
     shas = await put(images, *(noisy(200, 200) for _ in range(4)))
     source = await images.put(noisy(64, 64), role="source", width=64, height=64)
-    parcel = await packer.pack(job_of(*shas, source=source), limit=200_000)
+    parcel = await packer.pack(job_of(*shas, source=source), limit=200_000, parameters=True)
     assert sum(len(file.data) for file in parcel.files) <= 300_000
     assert len(parcel.pictures) == 4
 
@@ -119,22 +121,22 @@ async def test_ten_pictures_leave_no_room_for_an_eleventh_file(
     images: ImageStore, packer: Packer
 ) -> None:
     shas = await put(images, *(noisy(16, 16) for _ in range(10)))
-    parcel = await packer.pack(job_of(*shas, source=shas[0]), limit=2**20)
+    parcel = await packer.pack(job_of(*shas, source=shas[0]), limit=2**20, parameters=True)
     assert len(parcel.files) == 10
     assert parcel.source is None
 
 
 async def test_a_source_that_is_gone_is_left_out(images: ImageStore, packer: Packer) -> None:
     job = job_of(*await put(images, noisy(16, 16)), source="0" * 64)
-    assert (await packer.pack(job, limit=2**20)).source is None
+    assert (await packer.pack(job, limit=2**20, parameters=True)).source is None
 
 
 async def test_what_cannot_be_packed_is_an_error(images: ImageStore, packer: Packer) -> None:
     with pytest.raises(Gone):
-        await packer.pack(job_of("0" * 64), limit=2**20)
+        await packer.pack(job_of("0" * 64), limit=2**20, parameters=True)
     shas = await put(images, noisy(64, 64))
     with pytest.raises(BadPicture):
-        await packer.pack(job_of(*shas), limit=10)
+        await packer.pack(job_of(*shas), limit=10, parameters=True)
 
 
 def test_alternative_texts_name_the_picture_and_keep_the_limit() -> None:
@@ -145,3 +147,21 @@ def test_alternative_texts_name_the_picture_and_keep_the_limit() -> None:
     assert text.startswith("Picture 2 of 2: xxx")
     assert text.endswith("…")
     assert len(text) == uploads.MAX_ALT
+
+
+async def test_a_guild_can_have_pictures_that_say_nothing(
+    images: ImageStore, packer: Packer
+) -> None:
+    bare = noisy(64, 64)
+    job = job_of(*await put(images, with_text(bare, {"parameters": "a secret"})))
+    told = await packer.pack(job, limit=2**20, parameters=True)
+    silent = await packer.pack(job, limit=2**20, parameters=False)
+    assert b"a secret" in told.pictures[0].data
+    assert silent.pictures[0].data == bare
+
+
+async def test_a_stored_picture_that_is_none_is_told(images: ImageStore, packer: Packer) -> None:
+    for rubbish in (b"", b"\x89PNG\r\n\x1a\n??"):
+        job = job_of(*await put(images, rubbish))
+        with pytest.raises(BadPicture, match="damaged"):
+            await packer.pack(job, limit=2**20, parameters=False)

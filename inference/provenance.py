@@ -1,0 +1,244 @@
+"""Reads from a picture's file what made it, whichever program wrote it there.
+
+Ours, AUTOMATIC1111's web UI and those that write like it, ComfyUI and InvokeAI. Strangers' files
+say what they like: every value is taken for text or checked, and nothing found is a normal answer.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
+
+from inference.comfy import read_graph
+from inference.errors import InferenceError, PictureError
+from inference.infotext import SAMPLERS, Infotext, read_infotext
+from inference.request import Recipe
+from inference.stamps import DESCRIPTION, EXIF_IFD, OWN, PARAMETERS, USER_COMMENT
+
+MAX_TEXT = 256 * 1024
+"""Characters of text in a file that are looked at; a prompt has a few hundred."""
+
+_MAKE, _MODEL = 0x010F, 0x0110
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Provenance:
+    """What a file says made it; None and "" where it does not say.
+
+    program: who wrote it. sampler, model: as that program calls them.
+    strength: 0…1, how far a source was painted over; None for text-to-image or unknown.
+    size: width and height in pixels, as text.
+    recipe: whole, for a picture of ours.
+    """
+
+    program: str
+    prompt: str = ""
+    negative_prompt: str = ""
+    seed: int | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    strength: float | None = None
+    sampler: str = ""
+    model: str = ""
+    size: str = ""
+    recipe: Recipe | None = None
+
+    @property
+    def scheduler(self) -> str | None:
+        """Our name of the sampler; None where we have none like it."""
+        return _scheduler(self.sampler)
+
+
+def read_provenance(data: bytes) -> Provenance | None:
+    """What the file says, None where it says nothing. Raises PictureError for no picture."""
+    texts = _texts(data)
+    for key, read in _READERS.items():
+        found = read(texts[key]) if key in texts else None
+        if found is not None:
+            return found
+    return None
+
+
+def _texts(data: bytes) -> dict[str, str]:
+    """The texts of a picture's file by their key; those of EXIF under the key they would have."""
+    try:
+        with Image.open(BytesIO(data)) as image:
+            if isinstance(image, PngImagePlugin.PngImageFile):
+                return {key: str(text)[:MAX_TEXT] for key, text in image.text.items()}
+            return _exif_texts(image)
+    # OSError and SyntaxError are what a damaged file raises, ValueError too long a text.
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise PictureError("The file is no picture that can be read.") from error
+
+
+def _exif_texts(image: Image.Image) -> dict[str, str]:
+    exif = image.getexif()
+    texts: dict[str, str] = {}
+    comment = _comment(exif.get_ifd(EXIF_IFD).get(USER_COMMENT))
+    if comment:
+        texts[PARAMETERS] = comment
+    for tag in (_MAKE, _MODEL, DESCRIPTION):  # “prompt:{…}”, as ComfyUI writes it
+        key, colon, text = str(exif.get(tag) or "").partition(":")
+        if colon:
+            texts[key.strip().lower()] = text.strip("\0 ")[:MAX_TEXT]
+    return texts
+
+
+def _comment(value: object) -> str:
+    if not isinstance(value, bytes):
+        return str(value or "")[:MAX_TEXT]
+    kind, body = value[:8], value[8:]
+    if kind == b"UNICODE\0":
+        # By the book in the file's own byte order; in the wild mostly big-endian.
+        little = body[1:2] == b"\0" or body[3:4] == b"\0"
+        return body.decode("utf-16-le" if little else "utf-16-be", "replace")[:MAX_TEXT]
+    return body.decode("utf-8", "replace").strip("\0")[:MAX_TEXT]
+
+
+def _own(text: str) -> Provenance | None:
+    own = _json(text)
+    try:
+        recipe = Recipe.from_json(json.dumps(own["recipe"]))
+    except (KeyError, TypeError, ValueError, InferenceError):
+        return None
+    return Provenance(
+        program="Palimpsest",
+        prompt=recipe.prompt,
+        negative_prompt=recipe.negative_prompt,
+        seed=recipe.seed,
+        steps=recipe.steps,
+        guidance=recipe.guidance,
+        strength=recipe.strength,
+        sampler=recipe.scheduler or str(own.get("scheduler", "")),
+        model=recipe.model,
+        size=str(own.get("size", "")),
+        recipe=recipe,
+    )
+
+
+def _a1111(text: str) -> Provenance | None:
+    infotext = read_infotext(text)
+    return None if infotext is None else _of_infotext(infotext)
+
+
+def _of_infotext(infotext: Infotext) -> Provenance:
+    values = infotext.values
+    sampler = " ".join(
+        part for part in (values.get("Sampler"), values.get("Schedule type")) if part
+    )
+    return Provenance(
+        program="AUTOMATIC1111",
+        prompt=infotext.prompt,
+        negative_prompt=infotext.negative_prompt,
+        seed=_whole(values.get("Seed")),
+        steps=_whole(values.get("Steps")),
+        guidance=_number(values.get("CFG scale")),
+        strength=_number(values.get("Denoising strength")),
+        sampler=sampler.removesuffix(" Automatic"),
+        model=values.get("Model", ""),
+        size=values.get("Size", ""),
+    )
+
+
+def _comfy(text: str) -> Provenance | None:
+    found = read_graph(_json(text))
+    if found is None:
+        return None
+    denoise = _number(found.denoise)
+    return Provenance(
+        program="ComfyUI",
+        prompt=found.positive,
+        negative_prompt=found.negative,
+        seed=_whole(found.seed),
+        steps=_whole(found.steps),
+        guidance=_number(found.cfg),
+        strength=None if denoise == 1 else denoise,
+        sampler=f"{found.sampler} {found.scheduler}".strip(),
+        model=found.checkpoint,
+    )
+
+
+def _invoke(text: str) -> Provenance | None:
+    values = _json(text)
+    if not values:
+        return None
+    model = values.get("model")
+    name = model.get("name") or model.get("model_name") if isinstance(model, dict) else model
+    sides = [_whole(values.get(side)) for side in ("width", "height")]
+    return Provenance(
+        program="InvokeAI",
+        prompt=_text(values.get("positive_prompt")),
+        negative_prompt=_text(values.get("negative_prompt")),
+        seed=_whole(values.get("seed")),
+        steps=_whole(values.get("steps")),
+        guidance=_number(values.get("cfg_scale")),
+        strength=_number(values.get("strength")),
+        sampler=_text(values.get("scheduler")),
+        model=_text(name),
+        size="x".join(map(str, sides)) if all(sides) else "",
+    )
+
+
+_READERS: Mapping[str, Callable[[str], Provenance | None]] = {
+    OWN: _own,
+    PARAMETERS: _a1111,
+    "prompt": _comfy,
+    "invokeai_metadata": _invoke,
+}
+"""By the key of the text; ours first, as it says most."""
+
+
+def _scheduler(sampler: str) -> str | None:
+    """By whichever of the programs' names; letters and digits only, as each writes them its way."""
+    wanted = _bare(sampler)
+    for name, (label, schedule) in SAMPLERS.items():
+        if wanted in {_bare(name), _bare(f"{label} {schedule or ''}")} | _ALIASES.get(name, set()):
+            return name
+    return None
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower().replace("++", "pp"))
+
+
+_ALIASES = {
+    "euler": {"eulernormal", "eulerdiscretescheduler"},
+    "euler-a": {"eulerancestral", "eulerancestralnormal", "eulerancestraldiscretescheduler"},
+    "ddim": {"ddimnormal", "ddimddimuniform", "ddimscheduler"},
+    "dpm++2m": {"dpmpp2mnormal"},
+    "dpm++2m-karras": {"dpmpp2mk"},
+    "unipc": {"unipcnormal", "unipcmultistepscheduler"},
+    "lcm": {"lcmsgmuniform", "lcmnormal", "lcmscheduler"},
+}
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _whole(value: object) -> int | None:
+    number = _number(value)
+    return int(number) if number is not None and number == int(number) else None
+
+
+def _number(value: object) -> float | None:
+    """A finite number, whether it stands there as one or as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if abs(number) < 1e15 else None
