@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +23,8 @@ from bot.picture_frames import LENGTHS, PictureLimits
 from inference.encoding import encode_for_upload, thumbnail
 from inference.errors import PictureError
 from inference.images import normalise
+from inference.provenance import provenance_of
+from inference.texts import read_texts
 
 
 def main() -> None:
@@ -76,6 +79,9 @@ def _do(order: dict[str, Any], body: bytes, limits: PictureLimits) -> tuple[dict
             return {"extension": encoded.extension, "note": encoded.note}, encoded.data
         case "thumbnail":
             return {}, thumbnail(body, order["side"])
+        case "provenance":
+            said = provenance_of(read_texts(body))
+            return {"said": asdict(said) if said else None}, b""
         case other:
             raise ValueError(f"unknown order {other!r}")
 

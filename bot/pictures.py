@@ -12,6 +12,7 @@ from typing import Any, Self
 from bot.errors import BadPicture
 from bot.picture_frames import LENGTHS, PictureLimits
 from inference.picture import MAX_SIDE, EncodedPicture, Normalised
+from inference.provenance import Provenance
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,11 @@ class PictureWorker:
         """A JPEG with sides of at most `side` pixels. Raises BadPicture."""
         _, body = await self._order({"do": "thumbnail", "side": side}, png)
         return body
+
+    async def provenance(self, data: bytes) -> Provenance | None:
+        """What a stranger's file says made it, None for nothing. Raises BadPicture."""
+        header, _ = await self._order({"do": "provenance"}, data)
+        return Provenance(**header["said"]) if header["said"] else None
 
     async def close(self) -> None:
         """Ends the process at once. Idempotent.

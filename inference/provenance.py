@@ -1,4 +1,4 @@
-"""Reads from a picture's file what made it, whichever program wrote it there.
+"""What the texts in a picture's file say made it, whichever program wrote them.
 
 Ours, AUTOMATIC1111's web UI and those that write like it, ComfyUI and InvokeAI. Strangers' files
 say what they like: every value is taken for text or checked, and nothing found is a normal answer.
@@ -8,21 +8,15 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
-
 from inference.comfy import read_graph
-from inference.errors import InferenceError, PictureError
+from inference.errors import InferenceError
 from inference.infotext import SAMPLERS, Infotext, read_infotext
 from inference.request import Recipe
-from inference.stamps import DESCRIPTION, EXIF_IFD, OWN, PARAMETERS, USER_COMMENT
+from inference.stamps import OWN, PARAMETERS
 
-MAX_TEXT = 256 * 1024
-"""Characters of text in a file that are looked at; a prompt has a few hundred."""
-
-_MAKE, _MODEL = 0x010F, 0x0110
+OWN_PROGRAM = "Palimpsest"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +26,6 @@ class Provenance:
     program: who wrote it. sampler, model: as that program calls them.
     strength: 0…1, how far a source was painted over; None for text-to-image or unknown.
     size: width and height in pixels, as text.
-    recipe: whole, for a picture of ours.
     """
 
     program: str
@@ -45,7 +38,6 @@ class Provenance:
     sampler: str = ""
     model: str = ""
     size: str = ""
-    recipe: Recipe | None = None
 
     @property
     def scheduler(self) -> str | None:
@@ -53,50 +45,13 @@ class Provenance:
         return _scheduler(self.sampler)
 
 
-def read_provenance(data: bytes) -> Provenance | None:
-    """What the file says, None where it says nothing. Raises PictureError for no picture."""
-    texts = _texts(data)
+def provenance_of(texts: Mapping[str, str]) -> Provenance | None:
+    """What a file's texts say, None where they say nothing."""
     for key, read in _READERS.items():
         found = read(texts[key]) if key in texts else None
         if found is not None:
             return found
     return None
-
-
-def _texts(data: bytes) -> dict[str, str]:
-    """The texts of a picture's file by their key; those of EXIF under the key they would have."""
-    try:
-        with Image.open(BytesIO(data)) as image:
-            if isinstance(image, PngImagePlugin.PngImageFile):
-                return {key: str(text)[:MAX_TEXT] for key, text in image.text.items()}
-            return _exif_texts(image)
-    # OSError and SyntaxError are what a damaged file raises, ValueError too long a text.
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise PictureError("The file is no picture that can be read.") from error
-
-
-def _exif_texts(image: Image.Image) -> dict[str, str]:
-    exif = image.getexif()
-    texts: dict[str, str] = {}
-    comment = _comment(exif.get_ifd(EXIF_IFD).get(USER_COMMENT))
-    if comment:
-        texts[PARAMETERS] = comment
-    for tag in (_MAKE, _MODEL, DESCRIPTION):  # “prompt:{…}”, as ComfyUI writes it
-        key, colon, text = str(exif.get(tag) or "").partition(":")
-        if colon:
-            texts[key.strip().lower()] = text.strip("\0 ")[:MAX_TEXT]
-    return texts
-
-
-def _comment(value: object) -> str:
-    if not isinstance(value, bytes):
-        return str(value or "")[:MAX_TEXT]
-    kind, body = value[:8], value[8:]
-    if kind == b"UNICODE\0":
-        # By the book in the file's own byte order; in the wild mostly big-endian.
-        little = body[1:2] == b"\0" or body[3:4] == b"\0"
-        return body.decode("utf-16-le" if little else "utf-16-be", "replace")[:MAX_TEXT]
-    return body.decode("utf-8", "replace").strip("\0")[:MAX_TEXT]
 
 
 def _own(text: str) -> Provenance | None:
@@ -106,7 +61,7 @@ def _own(text: str) -> Provenance | None:
     except (KeyError, TypeError, ValueError, InferenceError):
         return None
     return Provenance(
-        program="Palimpsest",
+        program=OWN_PROGRAM,
         prompt=recipe.prompt,
         negative_prompt=recipe.negative_prompt,
         seed=recipe.seed,
@@ -116,7 +71,6 @@ def _own(text: str) -> Provenance | None:
         sampler=recipe.scheduler or str(own.get("scheduler", "")),
         model=recipe.model,
         size=str(own.get("size", "")),
-        recipe=recipe,
     )
 
 

@@ -10,7 +10,7 @@ import discord
 from bot.discord_ui.acknowledge import in_time
 from bot.discord_ui.modals import edit_modal, source_modal
 from bot.discord_ui.translate import told
-from bot.discord_ui.wish import rerolled, stronger, weaker
+from bot.discord_ui.wish import repeated, rerolled, stronger, weaker
 from bot.model import OriginKind
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Action(StrEnum):
-    """What a button does to the job that it names."""
+    """What a button does to the job that it names; DESCRIBED names an offer instead."""
 
     REROLL = "reroll"
     WEAKER = "weaker"
@@ -28,6 +28,8 @@ class Action(StrEnum):
     SOURCE = "source"
     DELETE = "delete"
     CANCEL = "cancel"
+    AGAIN = "again"
+    DESCRIBED = "described"
 
 
 LOOKS: dict[Action, tuple[str, str | None]] = {
@@ -38,6 +40,8 @@ LOOKS: dict[Action, tuple[str, str | None]] = {
     Action.SOURCE: ("🔁", None),
     Action.DELETE: ("🗑️", None),
     Action.CANCEL: ("✖️", "Cancel"),
+    Action.AGAIN: ("▶️", "Run it again"),
+    Action.DESCRIBED: ("▶️", "Run it over this picture"),
 }
 
 
@@ -89,6 +93,19 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=BUTTON_
             case Action.SOURCE:
                 job = await flows.usable(interaction, self.job_id)
                 await interaction.response.send_modal(source_modal(job))
+            case Action.AGAIN:
+                await flows.child(
+                    interaction, self.job_id, repeated, kind=OriginKind.BUTTON, anybody=True
+                )
+            case Action.DESCRIBED:
+                described = interaction.client.described.get(self.job_id)
+                await flows.fresh(
+                    interaction,
+                    described.wish,
+                    kind=OriginKind.BUTTON,
+                    url=described.picture.url,
+                    model=described.model,
+                )
             case Action.CANCEL:
                 await in_time(interaction, flows.cancel(interaction, self.job_id), update=True)
                 await _quietly_acknowledge(interaction)  # Delivery shows it in the card

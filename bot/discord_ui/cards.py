@@ -75,7 +75,7 @@ def running(
 
 def result(job: Job, parcel: Parcel) -> ui.LayoutView:
     """The finished pictures with what was used, and what can be done next."""
-    text: ui.TextDisplay[Any] = ui.TextDisplay(_wish(job.recipe))
+    text: ui.TextDisplay[Any] = ui.TextDisplay(_wish(job))
     items: list[ui.Item[Any]] = [text]
     if parcel.source is not None:
         items = [ui.Section(text, accessory=_thumbnail(parcel.source))]
@@ -156,17 +156,22 @@ def _seeds(recipe: Recipe) -> str:
     return f"{recipe.count} seeds from {recipe.seed}"
 
 
-def _wish(recipe: Recipe) -> str:
-    prompt = escaped(recipe.prompt, MAX_PROMPT_SHOWN)
+def wish_text(prompt: str, negative_prompt: str) -> str:
+    """What was asked for, made harmless and short enough for a card."""
+    prompt = escaped(prompt, MAX_PROMPT_SHOWN)
     # Neither can begin a line, so neither can be a heading, a list or a quotation.
     text = f"🎨 **{prompt}**" if prompt else "🎨 *no prompt*"
-    without = escaped(recipe.negative_prompt, MAX_NEGATIVE_SHOWN)
+    without = escaped(negative_prompt, MAX_NEGATIVE_SHOWN)
     return f"{text}\n-# without: {without}" if without else text
+
+
+def _wish(job: Job) -> str:
+    return wish_text(job.recipe.prompt, job.recipe.negative_prompt)
 
 
 def _heading(job: Job, line: str, *, quoting: bool = True) -> list[ui.Item[Any]]:
     asked = f"-# asked by <@{job.origin.user_id}>"
-    about = f"{_wish(job.recipe)}\n{asked}" if quoting else asked
+    about = f"{_wish(job)}\n{asked}" if quoting else asked
     return [ui.TextDisplay(line), ui.TextDisplay(about)]
 
 

@@ -16,11 +16,13 @@ from bot.discord_ui.acknowledge import placeholder_of
 from bot.discord_ui.buttons import JobButton
 from bot.discord_ui.command_sync import CommandSync
 from bot.discord_ui.commands import cancel_command, queue_command, reimagine_command
+from bot.discord_ui.describe import Described, Describer, describe_command, describe_menu
 from bot.discord_ui.endpoint import adopt_gateway
 from bot.discord_ui.flows import Flows
 from bot.discord_ui.intake import Intake
-from bot.discord_ui.menus import OfferedPictures, reimagine_menu
+from bot.discord_ui.menus import TOO_OLD, OfferedPictures, reimagine_menu
 from bot.discord_ui.modals import submission_of
+from bot.discord_ui.offered import Offered
 from bot.discord_ui.reactions import Reactions
 from bot.discord_ui.settings_command import SettingsGroup
 from bot.discord_ui.translate import answer, told
@@ -71,12 +73,18 @@ class Palimpsest(discord.AutoShardedClient):
             allowed_contexts=app_commands.AppCommandContext(guild=True),
             allowed_installs=app_commands.AppInstallationType(guild=True),
         )
-        self._offered = OfferedPictures()
+        self._offered = OfferedPictures(too_old=TOO_OLD)
+        self.described: Offered[Described] = Offered(
+            too_old="That was too long ago; ask again what made the picture."
+        )
+        describer = Describer(service=service, intake=intake)
         self.tree.add_command(reimagine_command(catalog=catalog, max_bytes=max_source_bytes))
         self.tree.add_command(queue_command(service))
         self.tree.add_command(cancel_command(service))
         self.tree.add_command(SettingsGroup(service))
         self.tree.add_command(reimagine_menu(self._offered))
+        self.tree.add_command(describe_command(describer, self.described))
+        self.tree.add_command(describe_menu(describer, self.described))
         self._reactions = Reactions(client=self, service=service, flows=self.flows)
         self._sync = CommandSync(self, self.tree, home / "commands.json")
         self._service = service

@@ -5,8 +5,9 @@ from typing import Any
 import discord
 
 from bot.discord_ui.flows import Flows
-from bot.discord_ui.menus import OfferedPictures
+from bot.discord_ui.menus import TOO_OLD, OfferedPictures
 from bot.discord_ui.modals import Form, Submission
+from bot.errors import Gone
 from bot.model import GuildPolicy, OriginKind
 from inference.request import Recipe
 
@@ -26,7 +27,10 @@ async def send(
 
     match submission.form:
         case Form.PICTURE:
-            picture = offered.get(submission.id, submission.picture)
+            pictures = offered.get(submission.id)
+            if submission.picture >= len(pictures):
+                raise Gone(TOO_OLD)
+            picture = pictures[submission.picture]
             await flows.fresh(
                 interaction,
                 wish,

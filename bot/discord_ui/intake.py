@@ -1,6 +1,8 @@
 """From an attachment's address to a stored source picture."""
 
 import asyncio
+import hashlib
+from dataclasses import dataclass
 
 import aiohttp
 from yarl import URL
@@ -10,6 +12,7 @@ from bot.pictures import PictureWorker
 from bot.settings import Settings
 from bot.storage.images import ImageStore
 from inference.picture import size_text
+from inference.provenance import Provenance
 
 DISCORD_CDN = frozenset(
     URL(f"https://{host}")
@@ -137,6 +140,14 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
     return b"".join(chunks)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """A posted file: its SHA-256 in hex, and what it says made it."""
+
+    sha: str
+    said: Provenance | None
+
+
 class Intake:
     """Fetches, normalises and stores attachments, AT_ONCE at a time.
 
@@ -159,10 +170,20 @@ class Intake:
         self._origins = DISCORD_CDN | {URL(settings.discord_api_url).origin()}
         self._places = asyncio.Semaphore(AT_ONCE)
 
+    async def look(self, url: str) -> Look:
+        """What is behind the address; nothing is stored. Raises BadPicture, as for `take`."""
+        async with self._places:
+            data = await self._fetch(url)
+            sha = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+            return Look(sha=sha, said=await self._pictures.provenance(data))
+
+    async def _fetch(self, url: str) -> bytes:
+        return await fetch(self._session, url, limit=self._limit, origins=self._origins)
+
     async def take(self, url: str) -> str:
         """The stored source's hash. Raises BadPicture with a sentence for the member."""
         async with self._places:
-            data = await fetch(self._session, url, limit=self._limit, origins=self._origins)
+            data = await self._fetch(url)
             picture = await self._pictures.normalise(data)
         return await self._images.put(
             picture.data,

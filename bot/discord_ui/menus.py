@@ -1,7 +1,6 @@
 """“Reimagine this” in the menu of a message, and the pictures that a message shows."""
 
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -9,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import discord
 from discord import app_commands
 
-from bot.discord_ui.buttons import BUTTON_ID
+from bot.discord_ui.buttons import BUTTON_ID, Action
 from bot.discord_ui.modals import picture_modal, result_modal
+from bot.discord_ui.offered import Offered
 from bot.discord_ui.translate import told
-from bot.errors import BadPicture, Gone
+from bot.errors import BadPicture
 
 if TYPE_CHECKING:
     from bot.discord_ui.client import Palimpsest
@@ -91,7 +91,7 @@ def _button_job(components: Iterable[Any]) -> int | None:
     for component in components:
         if isinstance(component, discord.Button):
             match = BUTTON_ID.fullmatch(component.custom_id or "")
-            if match is not None:
+            if match is not None and match["action"] != Action.DESCRIBED:
                 return int(match["job"])
         found = _button_job(getattr(component, "children", ()))
         if found is not None:
@@ -99,30 +99,10 @@ def _button_job(components: Iterable[Any]) -> int | None:
     return None
 
 
-class OfferedPictures:
-    """The pictures of messages whose form is open: a form cannot carry an address.
+OfferedPictures = Offered[tuple[Picture, ...]]
+"""By message, the pictures of those whose form is open: a form cannot carry an address."""
 
-    Only the newest are kept, and none across a restart: without the privileged intent Discord
-    shows a bot a member's message only in the interaction itself.
-    """
-
-    def __init__(self, *, limit: int = 1000) -> None:
-        self._limit = limit
-        self._pictures: OrderedDict[int, tuple[Picture, ...]] = OrderedDict()
-
-    def put(self, message_id: int, pictures: Sequence[Picture]) -> None:
-        """Remembers them, and forgets the oldest beyond the limit."""
-        self._pictures[message_id] = tuple(pictures)
-        self._pictures.move_to_end(message_id)
-        if len(self._pictures) > self._limit:
-            self._pictures.popitem(last=False)
-
-    def get(self, message_id: int, index: int) -> Picture:
-        """Picture `index` (0-based) of a message. Raises Gone."""
-        pictures = self._pictures.get(message_id, ())
-        if not 0 <= index < len(pictures):
-            raise Gone(f"This form is too old; open “{MENU}” on the message again.")
-        return pictures[index]
+TOO_OLD = f"This form is too old; open “{MENU}” on the message again."
 
 
 def reimagine_menu(offered: OfferedPictures) -> app_commands.ContextMenu:
@@ -154,6 +134,6 @@ async def _form(
     pictures = pictures_of(message)
     if not pictures:
         raise BadPicture("There is no picture in that message.")
-    offered.put(message.id, pictures)
+    offered.put(message.id, tuple(pictures))
     policy = await flows.policy_here(interaction)
     return picture_modal(message.id, [picture.name for picture in pictures], policy)

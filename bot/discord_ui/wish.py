@@ -11,6 +11,8 @@ from inference.request import MAX_SEED, STRENGTH_BANDS, Recipe
 
 STRENGTH_STEP = 0.1
 
+_OPTIONS = ("negative_prompt", "strength", "steps", "guidance", "count", "scheduler")
+
 
 def new_seed() -> int:
     """A seed that nobody can guess, 0…MAX_SEED."""
@@ -31,6 +33,7 @@ class Wish:
     guidance: float | None = None
     seed: int | None = None
     count: int | None = None
+    scheduler: str | None = None
 
     def fresh(self, policy: GuildPolicy, model: ModelInfo) -> Recipe:
         """A recipe of its own, missing values from the guild's policy and what suits the model.
@@ -52,13 +55,14 @@ class Wish:
 
     def over(self, parent: Recipe) -> Recipe:
         """A child's recipe, missing values from its parent. Raises RequestError."""
-        given = {
-            name: value
-            for name in ("negative_prompt", "strength", "steps", "guidance", "count")
-            if (value := getattr(self, name)) is not None
-        }
+        given = {name: value for name in _OPTIONS if (value := getattr(self, name)) is not None}
         seed = new_seed() if self.seed is None else self.seed
         return parent.change(prompt=self.prompt, seed=seed, **given)
+
+
+def repeated(recipe: Recipe, _policy: GuildPolicy) -> Recipe:
+    """The same, seed included."""
+    return recipe
 
 
 def rerolled(recipe: Recipe, _policy: GuildPolicy) -> Recipe:

@@ -162,6 +162,10 @@ class JobService:
             self.events.publish(JobFinished(job_id=job_id))
         return job
 
+    async def made(self, guild_id: int, sha: str) -> Job | None:
+        """The newest job of the guild that made this picture, or None."""
+        return await self._jobs.made(guild_id, sha)
+
     # ------------------------------------------------------------ acting on a job
 
     async def get(self, job_id: int) -> Job:

@@ -15,7 +15,7 @@ from bot.storage import shares
 from bot.storage.arrivals import Arrival, Arrivals
 from bot.storage.database import Database
 from bot.storage.moves import move, read
-from bot.storage.rows import run_values
+from bot.storage.rows import job_of, run_values, select_jobs
 from bot.storage.tables import guild_shares, images, job_results, jobs, member_shares
 from bot.storage.usage import Load, read_load
 from inference.request import Recipe
@@ -71,6 +71,15 @@ class JobStore:
         """The job as it is now."""
         async with self._database.read() as connection:
             return await read(connection, job_id)
+
+    async def made(self, guild_id: int, sha: str) -> Job | None:
+        """The newest job of the guild with this picture among its results, or None."""
+        makers = select(job_results.c.job_id).where(job_results.c.sha == sha)
+        query = select_jobs().where(jobs.c.guild_id == guild_id, jobs.c.id.in_(makers))
+        async with self._database.read() as connection:
+            found = await connection.execute(query.order_by(jobs.c.id.desc()).limit(1))
+            row = found.mappings().one_or_none()
+        return None if row is None else job_of(row)
 
     async def load(self, guild_id: int, user_id: int, window: timedelta) -> Load:
         """What was used within the window that ends now, and what waits."""

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from bot.errors import BadPicture
 from bot.pictures import PictureWorker
 from tests.hostile.build import Hostile
 from tests.hostile.files import GROUPS
@@ -24,6 +25,20 @@ async def test_each_becomes_a_picture_or_a_clear_sentence(
         for one in files[group]:
             outcome = await outcome_of(worker, one)
             wrong += [f"{one.name}: {fault}" for fault in faults(one, outcome)]
+        assert 0 < worker.peak_memory < MAX_MEMORY
+        assert worker.lost == 0
+    assert wrong == []
+
+
+@pytest.mark.parametrize("group", GROUPS)
+async def test_each_can_be_asked_what_made_it(group: str, files: dict[str, list[Hostile]]) -> None:
+    wrong = []
+    async with PictureWorker(LIMITS) as worker:
+        for one in files[group]:
+            try:
+                await worker.provenance(one.data)
+            except BadPicture as error:
+                wrong += [f"{one.name}: {fault}" for fault in sentence_faults(str(error))]
         assert 0 < worker.peak_memory < MAX_MEMORY
         assert worker.lost == 0
     assert wrong == []

@@ -13,9 +13,10 @@ from bot.jobs.events import JobFinished, JobProgressed, JobQueued, JobStarted
 from bot.model import Job, JobStatus
 from bot.storage.database import DatabaseUnavailable
 from inference.errors import ModelError, OutOfMemory, RequestError
-from inference.provenance import read_provenance
+from inference.provenance import provenance_of
 from inference.result import Progress
 from inference.stamps import without_text
+from inference.texts import read_texts
 from tests.joblog import JobLog, png
 
 
@@ -36,7 +37,7 @@ async def test_a_job_goes_through_and_its_pictures_are_kept(log: JobLog) -> None
         assert job.status is JobStatus.SUCCEEDED
         kept = [await log.images.get(sha) for sha in job.results]
         assert [without_text(data) for data in kept] == [png(5), png(6), png(5)]
-        said = [read_provenance(data) for data in kept]
+        said = [provenance_of(read_texts(data)) for data in kept]
         assert [found.seed for found in said if found] == [5, 6, 5]
         assert job.run is not None and job.run.versions == {"torch": "2.13.0"}
         assert [type(event) for event in stage.events] == [

@@ -105,10 +105,9 @@ def test_a_card_tells_its_job() -> None:
 
 
 def test_offered_pictures_are_bounded_and_a_lost_one_is_said() -> None:
-    offered = OfferedPictures(limit=2)
+    offered = OfferedPictures(too_old="That is too old.", limit=2)
     for number in (1, 2, 3):
-        offered.put(number, [Picture(url=f"u{number}", name="n")])
-    assert offered.get(3, 0).url == "u3"
-    for message_id, index in ((1, 0), (3, 1), (3, -1)):
-        with pytest.raises(Gone, match="too old"):
-            offered.get(message_id, index)
+        offered.put(number, (Picture(url=f"u{number}", name="n"),))
+    assert offered.get(3)[0].url == "u3"
+    with pytest.raises(Gone, match="too old"):
+        offered.get(1)
