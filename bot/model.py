@@ -141,6 +141,11 @@ class Job:
     deleted_at: datetime | None = None
     run: Run | None = None
 
+    @property
+    def imagined(self) -> bool:
+        """Whether it paints from the prompt alone, over nothing."""
+        return self.source is None and self.source_url is None
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GuildPolicy:

@@ -22,6 +22,16 @@ def result_size(width: int, height: int, pixel_budget: int) -> tuple[int, int]:
     return (longer, shorter) if width >= height else (shorter, longer)
 
 
+def multiple_size(width: int, height: int, pixel_budget: int, multiple: int) -> tuple[int, int]:
+    """About `result_size`, each side the nearest multiple of `multiple`, at least one of them.
+
+    The area may exceed the budget by what that rounding adds.
+    """
+    sides = result_size(width, height, pixel_budget)
+    wide, high = (max(1, round(side / multiple)) * multiple for side in sides)
+    return wide, high
+
+
 def _shorter(longer: int, short: int, long: int) -> int:
     """The side that belongs to `longer` in the shape short:long, to the nearest pixel."""
     return max(1, (2 * longer * short + long) // (2 * long))

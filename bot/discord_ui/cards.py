@@ -83,7 +83,7 @@ def result(job: Job, parcel: Parcel) -> ui.LayoutView:
     for picture in parcel.pictures:
         gallery.add_item(media=f"attachment://{picture.name}", description=picture.alt)
     items += [gallery, ui.TextDisplay("\n".join(f"-# {line}" for line in _small(job, parcel)))]
-    return Card(GREEN, *items, _buttons(job, *NEXT), _buttons(job, Action.DELETE))
+    return Card(GREEN, *items, _buttons(job, *_next(job)), _buttons(job, Action.DELETE))
 
 
 def failed(job: Job) -> ui.LayoutView:
@@ -99,14 +99,14 @@ def words(job: Job, text: str, *, quoting: bool = True) -> ui.LayoutView:
     """
     if len(text) > MAX_ERROR_SHOWN:
         text = text[: MAX_ERROR_SHOWN - 1] + ELLIPSIS
-    again = (Action.REROLL, Action.EDIT) if job.source else ()
+    again = (Action.REROLL, Action.EDIT) if job.source or job.imagined else ()
     heading = _heading(job, f"⚠️ {text}", quoting=quoting)
     return Card(RED, *heading, _buttons(job, *again, Action.DELETE))
 
 
 def cancelled(job: Job) -> ui.LayoutView:
     """A job that a member stopped."""
-    again = (Action.REROLL, Action.EDIT) if job.source else ()
+    again = (Action.REROLL, Action.EDIT) if job.source or job.imagined else ()
     return Card(SLATE, *_heading(job, "✖️ **Cancelled**"), _buttons(job, *again, Action.DELETE))
 
 
@@ -131,7 +131,7 @@ def used(job: Job) -> str:
     recipe = job.recipe
     steps = recipe.steps_run if job.steps_run is None else job.steps_run
     parts = [
-        f"strength {recipe.strength:g}",
+        "" if job.imagined else f"strength {recipe.strength:g}",
         f"{steps} step{'' if steps == 1 else 's'}",
         f"guidance {recipe.guidance:g}",
         escaped(_scheduler(job), MAX_MODEL_SHOWN),
@@ -177,6 +177,12 @@ def _heading(job: Job, line: str, *, quoting: bool = True) -> list[ui.Item[Any]]
 
 def _small(job: Job, parcel: Parcel) -> list[str]:
     return [f"<@{job.origin.user_id}> · {used(job)}", *parcel.notes]
+
+
+def _next(job: Job) -> tuple[Action, ...]:
+    """What can be done with a result. Without a source there is nothing to keep more or less of."""
+    stepping = (Action.WEAKER, Action.STRONGER)
+    return tuple(action for action in NEXT if not (job.imagined and action in stepping))
 
 
 def _thumbnail(upload: Upload) -> ui.Thumbnail[Any]:

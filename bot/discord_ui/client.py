@@ -15,7 +15,12 @@ from bot.discord_ui import forms
 from bot.discord_ui.acknowledge import placeholder_of
 from bot.discord_ui.buttons import JobButton
 from bot.discord_ui.command_sync import CommandSync
-from bot.discord_ui.commands import cancel_command, queue_command, reimagine_command
+from bot.discord_ui.commands import (
+    cancel_command,
+    imagine_command,
+    queue_command,
+    reimagine_command,
+)
 from bot.discord_ui.describe import Described, Describer, describe_command, describe_menu
 from bot.discord_ui.endpoint import adopt_gateway
 from bot.discord_ui.flows import Flows
@@ -79,6 +84,7 @@ class Palimpsest(discord.AutoShardedClient):
         )
         describer = Describer(service=service, intake=intake)
         self.tree.add_command(reimagine_command(catalog=catalog, max_bytes=max_source_bytes))
+        self.tree.add_command(imagine_command(catalog))
         self.tree.add_command(queue_command(service))
         self.tree.add_command(cancel_command(service))
         self.tree.add_command(SettingsGroup(service))

@@ -1,4 +1,4 @@
-"""The slash commands for everybody: /reimagine, /queue and /cancel."""
+"""The slash commands for everybody: /reimagine, /imagine, /queue and /cancel."""
 
 import asyncio
 import math
@@ -78,11 +78,52 @@ def reimagine_command(*, catalog: Catalog, max_bytes: int) -> app_commands.Comma
         nothing = isinstance(typed, float) and math.isnan(typed)
         return options.strength_choices("" if nothing else str(typed))
 
-    @reimagine.autocomplete("model")
-    async def models(_interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        return options.model_choices(await asyncio.to_thread(catalog.list), typed)
-
+    _offer_models(reimagine, catalog)
     return reimagine
+
+
+def imagine_command(catalog: Catalog) -> app_commands.Command[Any, ..., None]:
+    """/imagine"""
+
+    @app_commands.command(name="imagine", description="Paint a picture from a prompt alone")
+    @app_commands.choices(size=options.SHAPE_CHOICES)
+    @app_commands.describe(
+        prompt="What the picture shows",
+        size="Its shape; the model says how large it is",
+        negative_prompt="What the picture does not show",
+        steps="How many steps the schedule has; more is finer and slower",
+        guidance="How closely the prompt is followed",
+        seed="The same seed and options give the same picture",
+        count="How many pictures",
+        model="What paints it",
+    )
+    async def imagine(  # noqa: PLR0917  (Discord's options are parameters)
+        interaction: "discord.Interaction[Palimpsest]",
+        prompt: options.PromptOption,
+        size: str = "square",
+        negative_prompt: options.NegativePromptOption | None = None,
+        steps: options.StepsOption | None = None,
+        guidance: options.GuidanceOption | None = None,
+        seed: options.SeedOption | None = None,
+        count: options.CountOption | None = None,
+        model: str | None = None,
+    ) -> None:
+        wish = Wish(
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            strength=1,
+            steps=steps,
+            guidance=guidance,
+            seed=seed,
+            count=count,
+            shape=options.SHAPES[size],
+        )
+        await interaction.client.flows.fresh(
+            interaction, wish, kind=OriginKind.COMMAND, url=None, model=model
+        )
+
+    _offer_models(imagine, catalog)
+    return imagine
 
 
 def queue_command(service: JobService) -> app_commands.Command[Any, ..., None]:
@@ -118,6 +159,12 @@ def cancel_command(service: JobService) -> app_commands.Command[Any, ..., None]:
         return options.job_choices(waiting, interaction.user.id, str(typed))
 
     return cancel
+
+
+def _offer_models(command: app_commands.Command[Any, ..., None], catalog: Catalog) -> None:
+    @command.autocomplete("model")
+    async def models(_interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        return options.model_choices(await asyncio.to_thread(catalog.list), typed)
 
 
 async def _queue(service: JobService, guild_id: int, user_id: int) -> discord.ui.LayoutView:

@@ -21,7 +21,7 @@ from bot.discord_ui.acknowledge import Rush, defer, in_time
 from bot.discord_ui.intake import Intake
 from bot.discord_ui.translate import explain, say
 from bot.discord_ui.wish import Wish
-from bot.errors import Gone, UserError
+from bot.errors import Gone, Refused, UserError
 from bot.jobs.events import JobFinished
 from bot.jobs.service import Actor, JobService
 from bot.model import GuildPolicy, Job, Origin, OriginKind
@@ -90,15 +90,20 @@ class Flows:
         wish: Wish,
         *,
         kind: OriginKind,
-        url: str,
+        url: str | None,
         model: str | None = None,
         reply_to: int | None = None,
     ) -> None:
-        """A job on a posted picture; url: where its bytes are."""
+        """A job on a posted picture; url: where its bytes are, None to paint over nothing."""
 
         async def order() -> Order:
             info = await asyncio.to_thread(self._catalog.find, model or self._default_model)
             policy = await self._service.policy(guild_of(interaction))
+            if url is None and policy.max_strength < 1:
+                raise Refused(
+                    f"On this server at most strength {policy.max_strength:g} is allowed, and a "
+                    "picture from the prompt alone is strength 1; use /reimagine with a picture."
+                )
             return Order(recipe=wish.fresh(policy, info), source_url=url)
 
         await self._ask(interaction, order, origin_of(interaction, kind, reply_to))
@@ -133,7 +138,7 @@ class Flows:
         source = parent.source
         if result is not None:
             source = parent.results[result] if result < len(parent.results) else None
-        if source is None:
+        if source is None and (result is not None or not parent.imagined):
             raise Gone("That picture is no longer there.")
         recipe = change(parent.recipe, policy)
         return Order(recipe=recipe, parent_id=parent.id, source=source)
@@ -162,7 +167,7 @@ class Flows:
         Call `settle` with what came of telling it.
         """
         try:
-            source = job.source or await self._fetch(job)
+            source = job.source if job.source or job.imagined else await self._fetch(job)
             await self._service.submit(job.id, source)
         except Exception as error:  # whatever it is: the row must end and the member be told
             text = explain(error, doing=f"job {job.id}")
@@ -171,8 +176,7 @@ class Flows:
         return None
 
     async def _fetch(self, job: Job) -> str:
-        if job.source_url is None:
-            raise Gone("That picture is no longer there.")
+        assert job.source_url is not None  # else it would be imagined
         return await self._intake.take(job.source_url)
 
     async def settle(self, job: Job, *, told: bool) -> None:

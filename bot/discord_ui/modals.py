@@ -87,13 +87,14 @@ def _values(components: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]
 def edit_modal(job: Job) -> ui.Modal:
     """Everything of a recipe that five fields can hold, prefilled."""
     recipe = job.recipe
+    strength = [] if job.imagined else [_strength(f"{recipe.strength:g}")]
     return _form(
         Form.EDIT,
         job.id,
         "Edit and paint again",
         _prompt(recipe.prompt),
         _negative_prompt(recipe.negative_prompt),
-        _strength(f"{recipe.strength:g}"),
+        *strength,
         _text("steps", "Steps", f"1 to {MAX_STEPS}", str(recipe.steps), longest=3),
         _seed(str(recipe.seed)),
     )

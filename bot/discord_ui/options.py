@@ -23,6 +23,16 @@ GuidanceOption = app_commands.Range[float, 0.0, MAX_GUIDANCE]
 SeedOption = app_commands.Range[int, 0, MAX_SEED]
 CountOption = app_commands.Range[int, 1, MAX_COUNT]
 
+SHAPES = {
+    "square": (1, 1),
+    "landscape 3:2": (3, 2),
+    "portrait 2:3": (2, 3),
+    "wide 16:9": (16, 9),
+    "tall 9:16": (9, 16),
+}
+"""Width to height of a picture that has no source to take its shape from."""
+SHAPE_CHOICES = [app_commands.Choice(name=name, value=name) for name in SHAPES]
+
 MAX_CHOICES = 25
 MAX_CHOICE = 100  # characters of a choice's name, and of a text value
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from bot.errors import Refused, UserError
 from bot.model import GuildPolicy
 from inference.model_info import DEFAULT_STEPS, ModelInfo
-from inference.request import MAX_SEED, STRENGTH_BANDS, Recipe
+from inference.request import MAX_SEED, SIDE_MULTIPLE, STRENGTH_BANDS, Recipe
+from inference.sizes import multiple_size
 
 STRENGTH_STEP = 0.1
 
@@ -23,7 +24,7 @@ def new_seed() -> int:
 class Wish:
     """Options as a member gave them; None where nothing was given. Ranges are Recipe's.
 
-    A missing seed always means a new one.
+    A missing seed always means a new one. shape: width to height, for a picture over nothing.
     """
 
     prompt: str
@@ -34,6 +35,7 @@ class Wish:
     seed: int | None = None
     count: int | None = None
     scheduler: str | None = None
+    shape: tuple[int, int] | None = None
 
     def fresh(self, policy: GuildPolicy, model: ModelInfo) -> Recipe:
         """A recipe of its own, missing values from the guild's policy and what suits the model.
@@ -51,6 +53,9 @@ class Wish:
             scheduler=model.default_scheduler,
             model=model.id,
         )
+        if self.shape is not None:
+            width, height = multiple_size(*self.shape, model.pixel_budget, SIDE_MULTIPLE)
+            defaults = defaults.change(width=width, height=height)
         return self.over(defaults)
 
     def over(self, parent: Recipe) -> Recipe:

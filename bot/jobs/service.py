@@ -90,8 +90,8 @@ class JobService:
             source=source,
         )
 
-    async def submit(self, job_id: int, source: str) -> Job:
-        """Puts a RECEIVED job in the queue; source: hash of its stored picture.
+    async def submit(self, job_id: int, source: str | None) -> Job:
+        """Puts a RECEIVED job in the queue; source: hash of its stored picture, None for none.
 
         A job that was cancelled in the meantime is returned as it is. Raises Refused (RateLimited,
         QueueFull) or Gone; the job is then REFUSED with that text. Whoever called tells the member
@@ -110,7 +110,7 @@ class JobService:
         except IllegalMove:
             return await self._jobs.get(job_id)
 
-    async def _admit(self, job: Job, source: str) -> Job:
+    async def _admit(self, job: Job, source: str | None) -> Job:
         recipe, origin = job.recipe, job.origin
         policy = await self._policies.get(origin.guild_id)
         rules.check_recipe(policy, recipe)
@@ -134,16 +134,17 @@ class JobService:
         self.events.publish(JobQueued(job_id=job.id))
         return queued
 
-    async def _size(self, recipe: Recipe, source: str) -> tuple[int, int]:
+    async def _size(self, recipe: Recipe, source: str | None) -> tuple[int, int]:
         """Width and height of the pictures to come. Raises Refused, Gone."""
-        picture = await self._images.info(source)
+        picture = None if source is None else await self._images.info(source)
         try:
             model = await asyncio.to_thread(self._catalog.find, recipe.model)
         except RequestError as error:
             raise Refused(str(error)) from error
         if recipe.width is not None and recipe.height is not None:
             return recipe.width, recipe.height
-        return result_size(picture.width, picture.height, model.pixel_budget)
+        shape = (1, 1) if picture is None else (picture.width, picture.height)
+        return result_size(*shape, model.pixel_budget)
 
     async def fail(
         self, job_id: int, *, text: str, reference: str | None = None, abandoned: bool = False

@@ -90,7 +90,7 @@ class JobStore:
         self,
         job_id: int,
         *,
-        source: str,
+        source: str | None,
         width: int,
         height: int,
         cost: float,
@@ -99,16 +99,17 @@ class JobStore:
     ) -> Job:
         """RECEIVED → QUEUED, unless `admit` raises on seeing what was used within `window`.
 
-        source: hash of a stored picture; Gone is raised where it is not there.
+        source: hash of a stored picture; Gone is raised where it is not there. None: over nothing.
         Looking and queueing are one transaction: nobody gets in between.
         """
         now = self._clock()
         async with self._database.write() as connection:
             job = await read(connection, job_id)
             guild_id, user_id = job.origin.guild_id, job.origin.user_id
-            used = update(images).where(images.c.sha == source).values(used_at=now)
-            if not (await connection.execute(used)).rowcount:
-                raise Gone("The source picture is no longer kept; send it again.")
+            if source is not None:
+                used = update(images).where(images.c.sha == source).values(used_at=now)
+                if not (await connection.execute(used)).rowcount:
+                    raise Gone("The source picture is no longer kept; send it again.")
             admit(await read_load(connection, guild_id, user_id, now - window))
             await shares.lift(connection, guild_id, user_id)
             values: dict[str, Any] = {"source": source, "width": width, "height": height}

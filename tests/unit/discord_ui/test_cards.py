@@ -156,7 +156,8 @@ def test_a_failure_shows_the_members_text_or_a_reference() -> None:
 def test_ended_jobs_can_be_tried_again_only_with_a_source() -> None:
     for make in (cards.failed, cards.cancelled):
         assert buttons(make(JOB)) == [f"palimpsest:{a}:7" for a in ("reroll", "edit", "delete")]
-        assert buttons(make(job(source=None))) == ["palimpsest:delete:7"]
+        lost = job(source=None, source_url="https://cdn.discordapp.com/x.png")
+        assert buttons(make(lost)) == ["palimpsest:delete:7"]
 
 
 def test_a_left_placeholder_links_to_its_answer() -> None:

@@ -24,7 +24,7 @@ RECIPE = Recipe(
     steps=150,
     seed=MAX_SEED,
 )
-JOB = dataclasses.replace(make_job(77, 7, ""), recipe=RECIPE, results=("a", "b", "c"))
+JOB = dataclasses.replace(make_job(77, 7, ""), recipe=RECIPE, source="s", results=("a", "b", "c"))
 
 
 def fields(modal: Any) -> dict[str, dict[str, Any]]:

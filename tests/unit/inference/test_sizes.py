@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from inference.sizes import result_size, work_size
+from inference.sizes import multiple_size, result_size, work_size
 
 SIDES = (1, 2, 3, 7, 64, 100, 255, 480, 640, 1023, 1080, 1920, 2048)
 BUDGETS = (1, 64 * 64, 128 * 128, 256 * 256, 512 * 512, 1024 * 1024, 768 * 512 + 13)
@@ -61,3 +61,14 @@ def test_nothing_below_one_is_a_size(wrong: tuple[int, int, int]) -> None:
         result_size(*wrong)
     with pytest.raises(ValueError, match="at least 1"):
         work_size(*wrong)
+
+
+def test_sizes_in_multiples_stay_near_the_budget() -> None:
+    for width, height in product((1, 2, 3, 9, 16), repeat=2):
+        wide, high = multiple_size(width, height, 256 * 256, 8)
+        assert wide % 8 == high % 8 == 0
+        exact = result_size(width, height, 256 * 256)
+        assert abs(wide - exact[0]) <= 4
+        assert abs(high - exact[1]) <= 4
+    assert multiple_size(1, 400, 256 * 256, 8)[0] == 16
+    assert multiple_size(1, 8000, 256 * 256, 8)[0] == 8
