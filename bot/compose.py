@@ -12,6 +12,7 @@ import aiohttp
 import discord
 
 from bot.discord_ui.client import Palimpsest
+from bot.discord_ui.compare import Comparer
 from bot.discord_ui.delivery import Delivery
 from bot.discord_ui.endpoint import point_at
 from bot.discord_ui.intake import Intake
@@ -70,9 +71,11 @@ async def serve(settings: Settings, token: str) -> None:
             catalog=catalog,
             events=EventBus(),
         )
+        intake = Intake(session=session, pictures=pictures, images=images, settings=settings)
         client = Palimpsest(
             service=service,
-            intake=Intake(session=session, pictures=pictures, images=images, settings=settings),
+            intake=intake,
+            comparer=Comparer(intake=intake, images=images, pictures=pictures),
             catalog=catalog,
             home=settings.palimpsest_home,
             default_model=settings.model,

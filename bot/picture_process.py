@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 from PIL import AvifImagePlugin
 
 from bot.picture_frames import LENGTHS, PictureLimits
+from inference.comparison import side_by_side, wipe
 from inference.encoding import encode_for_upload, thumbnail
 from inference.errors import PictureError
 from inference.images import normalise
@@ -79,6 +80,10 @@ def _do(order: dict[str, Any], body: bytes, limits: PictureLimits) -> tuple[dict
             return {"extension": encoded.extension, "note": encoded.note}, encoded.data
         case "thumbnail":
             return {}, thumbnail(body, order["side"])
+        case "compare":
+            before, after = body[: order["split"]], body[order["split"] :]
+            sheet = side_by_side(before, after)
+            return {"split": len(sheet)}, sheet + wipe(before, after)
         case "provenance":
             said = provenance_of(read_texts(body))
             return {"said": asdict(said) if said else None}, b""

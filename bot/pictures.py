@@ -66,6 +66,11 @@ class PictureWorker:
         _, body = await self._order({"do": "thumbnail", "side": side}, png)
         return body
 
+    async def compare(self, before: bytes, after: bytes) -> tuple[bytes, bytes]:
+        """Two PNGs of ours side by side (PNG), and as a wipe (GIF). Raises BadPicture."""
+        header, body = await self._order({"do": "compare", "split": len(before)}, before + after)
+        return body[: header["split"]], body[header["split"] :]
+
     async def provenance(self, data: bytes) -> Provenance | None:
         """What a stranger's file says made it, None for nothing. Raises BadPicture."""
         header, _ = await self._order({"do": "provenance"}, data)

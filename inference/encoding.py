@@ -28,7 +28,7 @@ def encode_for_upload(png: bytes, limit: int) -> EncodedPicture:
     """
     if len(png) <= limit:
         return EncodedPicture(data=png, extension="png")
-    image, texts = _open(png)
+    image, texts = _read(png)
     exif = _exif(texts)
     reason = f"the PNG has {size_text(len(png))} and {size_text(limit)} are allowed here."
     for extension, kind, name, qualities in LADDER:
@@ -57,7 +57,7 @@ def thumbnail(png: bytes, side: int) -> bytes:
 
     Raises PictureError where the PNG is damaged.
     """
-    image, _ = _open(png)
+    image = open_png(png)
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     return _encode(image, "JPEG", 80)
 
@@ -74,7 +74,12 @@ def _exif(texts: Mapping[str, str]) -> Image.Exif:
     return exif
 
 
-def _open(png: bytes) -> tuple[Image.Image, dict[str, str]]:
+def open_png(png: bytes) -> Image.Image:
+    """A PNG of our own, decoded to RGB. Raises PictureError where it is damaged."""
+    return _read(png)[0]
+
+
+def _read(png: bytes) -> tuple[Image.Image, dict[str, str]]:
     """A PNG of our own, decoded, and its texts."""
     try:
         # Not Image.open: its guard against bombs is for strangers' files.

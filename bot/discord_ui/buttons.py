@@ -28,6 +28,7 @@ class Action(StrEnum):
     SOURCE = "source"
     DELETE = "delete"
     CANCEL = "cancel"
+    COMPARE = "compare"
     AGAIN = "again"
     DESCRIBED = "described"
 
@@ -40,6 +41,7 @@ LOOKS: dict[Action, tuple[str, str | None]] = {
     Action.SOURCE: ("🔁", None),
     Action.DELETE: ("🗑️", None),
     Action.CANCEL: ("✖️", "Cancel"),
+    Action.COMPARE: ("⚖️", None),
     Action.AGAIN: ("▶️", "Run it again"),
     Action.DESCRIBED: ("▶️", "Run it over this picture"),
 }
@@ -93,6 +95,9 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=BUTTON_
             case Action.SOURCE:
                 job = await flows.usable(interaction, self.job_id)
                 await interaction.response.send_modal(source_modal(job))
+            case Action.COMPARE:
+                job = await flows.usable(interaction, self.job_id)
+                await interaction.client.comparer.job(interaction, job)
             case Action.AGAIN:
                 await flows.child(
                     interaction, self.job_id, repeated, kind=OriginKind.BUTTON, anybody=True

@@ -83,7 +83,7 @@ def result(job: Job, parcel: Parcel) -> ui.LayoutView:
     for picture in parcel.pictures:
         gallery.add_item(media=f"attachment://{picture.name}", description=picture.alt)
     items += [gallery, ui.TextDisplay("\n".join(f"-# {line}" for line in _small(job, parcel)))]
-    return Card(GREEN, *items, _buttons(job, *_next(job)), _buttons(job, Action.DELETE))
+    return Card(GREEN, *items, _buttons(job, *_next(job)), _last_row(job))
 
 
 def failed(job: Job) -> ui.LayoutView:
@@ -183,6 +183,10 @@ def _next(job: Job) -> tuple[Action, ...]:
     """What can be done with a result. Without a source there is nothing to keep more or less of."""
     stepping = (Action.WEAKER, Action.STRONGER)
     return tuple(action for action in NEXT if not (job.imagined and action in stepping))
+
+
+def _last_row(job: Job) -> ui.ActionRow[Any]:
+    return _buttons(job, *(() if job.imagined else (Action.COMPARE,)), Action.DELETE)
 
 
 def _thumbnail(upload: Upload) -> ui.Thumbnail[Any]:

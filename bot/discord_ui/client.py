@@ -21,6 +21,7 @@ from bot.discord_ui.commands import (
     queue_command,
     reimagine_command,
 )
+from bot.discord_ui.compare import Comparer, compare_command
 from bot.discord_ui.describe import Described, Describer, describe_command, describe_menu
 from bot.discord_ui.endpoint import adopt_gateway
 from bot.discord_ui.flows import Flows
@@ -58,6 +59,7 @@ class Palimpsest(discord.AutoShardedClient):
         *,
         service: JobService,
         intake: Intake,
+        comparer: Comparer,
         catalog: Catalog,
         home: Path,
         default_model: str,
@@ -78,6 +80,7 @@ class Palimpsest(discord.AutoShardedClient):
             allowed_contexts=app_commands.AppCommandContext(guild=True),
             allowed_installs=app_commands.AppInstallationType(guild=True),
         )
+        self.comparer = comparer
         self._offered = OfferedPictures(too_old=TOO_OLD)
         self.described: Offered[Described] = Offered(
             too_old="That was too long ago; ask again what made the picture."
@@ -89,6 +92,7 @@ class Palimpsest(discord.AutoShardedClient):
         self.tree.add_command(cancel_command(service))
         self.tree.add_command(SettingsGroup(service))
         self.tree.add_command(reimagine_menu(self._offered))
+        self.tree.add_command(compare_command())
         self.tree.add_command(describe_command(describer, self.described))
         self.tree.add_command(describe_menu(describer, self.described))
         self._reactions = Reactions(client=self, service=service, flows=self.flows)

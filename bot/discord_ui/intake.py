@@ -177,6 +177,11 @@ class Intake:
             sha = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
             return Look(sha=sha, said=await self._pictures.provenance(data))
 
+    async def read(self, url: str) -> bytes:
+        """The picture as a PNG, normalised; nothing is stored. Raises BadPicture."""
+        async with self._places:
+            return (await self._pictures.normalise(await self._fetch(url))).data
+
     async def _fetch(self, url: str) -> bytes:
         return await fetch(self._session, url, limit=self._limit, origins=self._origins)
 

@@ -18,6 +18,7 @@ import pytest_asyncio
 from PIL import Image
 
 from bot.discord_ui.client import Palimpsest
+from bot.discord_ui.compare import Comparer
 from bot.discord_ui.delivery import Delivery
 from bot.discord_ui.endpoint import point_at
 from bot.discord_ui.intake import Intake
@@ -141,9 +142,11 @@ async def studio(sandbox: Sandbox, home: Path, *, grace: float = 10.0) -> AsyncI
             events=EventBus(),
         )
         painter = Painter()
+        intake = Intake(session=session, pictures=pictures, images=images, settings=settings)
         client = Palimpsest(
             service=service,
-            intake=Intake(session=session, pictures=pictures, images=images, settings=settings),
+            intake=intake,
+            comparer=Comparer(intake=intake, images=images, pictures=pictures),
             catalog=catalog,
             home=home,
             default_model="pocket",
