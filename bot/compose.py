@@ -18,6 +18,7 @@ from bot.discord_ui.endpoint import point_at
 from bot.discord_ui.intake import Intake
 from bot.jobs.dispatcher import Dispatcher
 from bot.jobs.events import EventBus
+from bot.jobs.presets import Presets
 from bot.jobs.queue import Queue
 from bot.jobs.retention import Retention
 from bot.jobs.service import JobService
@@ -30,6 +31,7 @@ from bot.storage.jobs import JobStore
 from bot.storage.line import Line
 from bot.storage.outbox import Outbox
 from bot.storage.policies import PolicyStore
+from bot.storage.presets import PresetStore
 from bot.storage.statistics import Statistics
 from inference.catalog import Catalog
 from inference.executors.process import ProcessExecutor
@@ -74,6 +76,7 @@ async def serve(settings: Settings, token: str) -> None:
         intake = Intake(session=session, pictures=pictures, images=images, settings=settings)
         client = Palimpsest(
             service=service,
+            presets=Presets(PresetStore(database)),
             intake=intake,
             comparer=Comparer(intake=intake, images=images, pictures=pictures),
             catalog=catalog,

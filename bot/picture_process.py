@@ -14,13 +14,14 @@ import resource
 import signal
 import sys
 from dataclasses import asdict
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from PIL import AvifImagePlugin
 
 from bot.picture_frames import LENGTHS, PictureLimits
-from inference.comparison import side_by_side, wipe
+from inference.comparison import labelled_sheet, side_by_side, wipe
 from inference.encoding import encode_for_upload, thumbnail
 from inference.errors import PictureError
 from inference.images import normalise
@@ -80,6 +81,10 @@ def _do(order: dict[str, Any], body: bytes, limits: PictureLimits) -> tuple[dict
             return {"extension": encoded.extension, "note": encoded.note}, encoded.data
         case "thumbnail":
             return {}, thumbnail(body, order["side"])
+        case "sheet":
+            ends = [0, *accumulate(order["sizes"])]
+            pictures = [body[start:end] for start, end in pairwise(ends)]
+            return {}, labelled_sheet(pictures, order["labels"])
         case "compare":
             before, after = body[: order["split"]], body[order["split"] :]
             sheet = side_by_side(before, after)

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -70,6 +71,12 @@ class PictureWorker:
         """Two PNGs of ours side by side (PNG), and as a wipe (GIF). Raises BadPicture."""
         header, body = await self._order({"do": "compare", "split": len(before)}, before + after)
         return body[: header["split"]], body[header["split"] :]
+
+    async def sheet(self, pngs: Sequence[bytes], labels: Sequence[str]) -> bytes:
+        """PNGs of ours and one size on one labelled sheet (PNG). Raises BadPicture."""
+        order = {"do": "sheet", "sizes": [len(png) for png in pngs], "labels": list(labels)}
+        _, body = await self._order(order, b"".join(pngs))
+        return body
 
     async def provenance(self, data: bytes) -> Provenance | None:
         """What a stranger's file says made it, None for nothing. Raises BadPicture."""

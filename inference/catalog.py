@@ -9,20 +9,32 @@ from pathlib import Path
 
 from inference.errors import ModelError, RequestError
 from inference.model_info import ModelInfo, describe, folder_of, revision, title_of
+from inference.request import Recipe
+from inference.shelf import Shelf, check_loras, fits
 
 __all__ = ["POCKET", "Catalog", "ModelInfo", "revision"]
 
 POCKET = Path(__file__).absolute().parent / "pocket"
+
+TASK_MODELS = {"colorize": "pix2pix-color"}
+"""Embedded models that do one task, and do it best."""
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 _log = logging.getLogger(__name__)
 
 
-class Catalog:
-    """The embedded model, those in the owner's folder, and the one that the settings name.
+def embedded() -> list[Path]:
+    """The folders of the models that come with the project, pocket first."""
+    others = sorted(path.parent for path in POCKET.parent.glob("*/model_index.json"))
+    return [POCKET, *(folder for folder in others if folder != POCKET)]
 
-    models_folder: every diffusers folder directly in it is an entry under its own name.
+
+class Catalog:
+    """The embedded models, those in the owner's folder, and the one that the settings name.
+
+    models_folder: every diffusers folder directly in it is an entry under its own name; `shelf`
+        has the LoRAs and embeddings in it.
     default: an entry's id, a local diffusers folder or a hub repository. The latter two become
         entries; a broken one too, so that it is the executor that says what is wrong with it.
 
@@ -30,17 +42,24 @@ class Catalog:
     """
 
     def __init__(self, models_folder: Path | None = None, *, default: str = "pocket") -> None:
-        self._folder = models_folder
+        self._folder = None if models_folder is None else models_folder.absolute()
         self._default = default
+        self.shelf = Shelf(self._folder)
         self._read: dict[Path, tuple[int, ModelInfo | None]] = {}
 
     def list(self) -> list[ModelInfo]:
         """All entries, the default one first."""
         entries = self._entries()
         default = self._default_of(entries)
-        if default is None:
-            return [*entries.values()]
-        return [default, *(info for info in entries.values() if info.location != default.location)]
+        found = [*entries.values()]
+        if default is not None:
+            found = [default, *(info for info in found if info.location != default.location)]
+        return [self._with_adapters(info) for info in found]
+
+    def made_for(self, task: str) -> str | None:
+        """The entry that was made for this task alone, or None."""
+        made = TASK_MODELS.get(task)
+        return made if made in {folder.name for folder in embedded()} else None
 
     def find(self, name: str) -> ModelInfo:
         """The entry with this id; the default also by the name that the settings give it.
@@ -53,14 +72,26 @@ class Catalog:
         if default is not None:
             entries = {default.id: default, self._default: default} | entries
         if name in entries:
-            return entries[name]
+            return self._with_adapters(entries[name])
         ids = list(dict.fromkeys(info.id for info in entries.values()))
         near = get_close_matches(name, ids, n=3, cutoff=0.4) or ids[:3]
         raise RequestError(f"There is no model “{name}”; the nearest is {' or '.join(near)}.")
 
+    def loras_for(self, model: str) -> tuple[str, ...]:
+        """The names of the LoRAs that may fit a model. Raises RequestError for an unknown one."""
+        info = self.find(model)
+        return tuple(lora.name for lora in self.shelf.loras() if fits(lora, info))
+
+    def check_loras(self, recipe: Recipe) -> None:
+        """Raises RequestError for one that is unknown, damaged or made for another model."""
+        check_loras(recipe.loras, self.shelf, self.find(recipe.model))
+
+    def _with_adapters(self, info: ModelInfo) -> ModelInfo:
+        return replace(info, adapters=None if self._folder is None else str(self._folder))
+
     def _entries(self) -> dict[str, ModelInfo]:
         entries = {POCKET.name: self._describe(POCKET) or _unread(POCKET.name, str(POCKET))}
-        for folder in self._owners_folders():
+        for folder in (*embedded()[1:], *self._owners_folders()):
             info = self._describe(folder)
             if info is not None:
                 entries.setdefault(info.id, info)
@@ -69,7 +100,7 @@ class Catalog:
     def _owners_folders(self) -> Iterator[Path]:
         if self._folder is None or not self._folder.is_dir():
             return
-        for folder in sorted(self._folder.absolute().iterdir()):
+        for folder in sorted(self._folder.iterdir()):
             if (folder / "model_index.json").is_file():
                 yield folder
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
-from inference.request import TASKS
+from inference.cli_request import COMMANDS
 
 
 class Parser(argparse.ArgumentParser):
@@ -20,7 +20,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
 
     generate = commands.add_parser("generate", help="run one request")
-    generate.add_argument("task", metavar="TASK", help=f"one of: {', '.join(TASKS)}")
+    generate.add_argument("task", metavar="TASK", help=f"one of: {', '.join(COMMANDS)}")
     generate.add_argument("--image", type=Path, metavar="P", help="the source picture")
     generate.add_argument("--prompt", required=True, metavar="S")
     generate.add_argument("--negative-prompt", default="", metavar="S")
@@ -31,6 +31,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     generate.add_argument("--count", type=int, metavar="N")
     generate.add_argument("--size", metavar="WxH", help="multiples of 8")
     generate.add_argument("--scheduler", metavar="NAME", help="default: the model's own")
+    generate.add_argument(
+        "--lora", action="append", dest="loras", metavar="NAME_OR_PATH[:WEIGHT]", help="up to 5"
+    )
     generate.add_argument(
         "--json", action="store_true", help="print one JSON object per picture and nothing else"
     )
@@ -46,6 +49,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="pocket", metavar="ID_OR_DIR")
+    parser.add_argument(
+        "--model", metavar="ID_OR_DIR", help="default: pocket, or what was made for the task"
+    )
+    parser.add_argument(
+        "--vae", type=Path, metavar="DIR", help="an autoencoder to use instead of the model's own"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")

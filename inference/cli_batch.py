@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from tqdm import tqdm
 
-from inference.catalog import Catalog
-from inference.cli_files import write_pictures
+from inference.catalog import POCKET, Catalog
+from inference.cli_files import models_folder, write_pictures
 from inference.cli_jobs import JobsFile
 from inference.errors import RequestError
 from inference.request import GenerationRequest, Recipe
 from inference.result import Progress
 
 if TYPE_CHECKING:
-    from inference.engine.engine import Engine
+    from inference.engine.factory import AnyEngine
     from inference.engine.job import Outcome
 
 
@@ -27,13 +27,15 @@ def batch(arguments: argparse.Namespace) -> int:
     Each has its line in `results.jsonl`, written when it ends. Raises InferenceError or OSError
     for what concerns them all.
     """
-    info = Catalog(default=arguments.model).find(arguments.model)
+    model = arguments.model or POCKET.name
+    catalog = Catalog(models_folder(), default=model)
+    info = catalog.find(model).with_vae(arguments.vae)
     jobs = JobsFile(arguments.jobs)
     requests: dict[str, GenerationRequest] = {}
     refused: dict[str, RequestError] = {}
     for line in jobs.lines:
         try:
-            requests[line.id] = jobs.request(line, info)
+            requests[line.id] = jobs.request(line, info, catalog.shelf)
         except RequestError as error:
             refused[line.id] = error
 
@@ -44,7 +46,7 @@ def batch(arguments: argparse.Namespace) -> int:
 
     device = find_device(arguments.device)
     settings = EngineSettings.for_device(device, strict=not arguments.fast)
-    engine = load_engine(info, str(device), settings)
+    engine = load_engine(info, str(device), settings, shelf=catalog.shelf)
     arguments.out.mkdir(parents=True, exist_ok=True)
     with (arguments.out / "results.jsonl").open("w", encoding="utf-8") as file:
         results = _Results(arguments.out, file)
@@ -54,7 +56,7 @@ def batch(arguments: argparse.Namespace) -> int:
     return results.failed
 
 
-def _run(engine: "Engine", requests: dict[str, GenerationRequest], results: "_Results") -> None:
+def _run(engine: "AnyEngine", requests: dict[str, GenerationRequest], results: "_Results") -> None:
     _warm(engine, requests)
     names = list(requests)
     results.begin()
@@ -71,7 +73,7 @@ def _run(engine: "Engine", requests: dict[str, GenerationRequest], results: "_Re
                 bar.update()
 
 
-def _warm(engine: "Engine", requests: dict[str, GenerationRequest]) -> None:
+def _warm(engine: "AnyEngine", requests: dict[str, GenerationRequest]) -> None:
     """One step of each size, so that no job pays for what a process does only once."""
     sizes = {(r.width, r.height): r for r in requests.values() if r.strength > 0}
     for number, request in enumerate(sizes.values()):

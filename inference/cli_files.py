@@ -1,5 +1,6 @@
 """What the command line reads and writes."""
 
+import os
 from pathlib import Path
 
 from inference.errors import PictureError
@@ -10,6 +11,11 @@ from inference.stamps import stamped
 
 MAX_BYTES = 256 * 1024 * 1024
 MAX_PIXELS = 250_000_000
+
+
+def models_folder() -> Path:
+    """The owner's models, where the bot has them too unless its `.env` says otherwise."""
+    return Path(os.environ.get("PALIMPSEST_HOME") or "home") / "models"
 
 
 def read_source(path: Path) -> bytes:

@@ -3,32 +3,36 @@
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from inference.catalog import Catalog
-from inference.cli_files import read_source, write_pictures
+from inference.catalog import POCKET, Catalog
+from inference.cli_files import models_folder, read_source, write_pictures
 from inference.cli_request import FIELDS, make_recipe
 from inference.model_info import ModelInfo
 from inference.request import GenerationRequest
 from inference.result import GenerationResult, Progress
+from inference.shelf import Shelf
 
 if TYPE_CHECKING:
-    from inference.engine.engine import Engine
+    from inference.engine.factory import AnyEngine
 
 
 def generate(arguments: argparse.Namespace) -> None:
     """Runs the request and writes its pictures. Raises InferenceError or OSError."""
-    info = Catalog(default=arguments.model).find(arguments.model)
-    request = _request(arguments, info)
+    catalog = Catalog(models_folder(), default=arguments.model or POCKET.name)
+    model = arguments.model or catalog.made_for(arguments.task) or POCKET.name
+    info = catalog.find(model).with_vae(arguments.vae)
+    request = _request(arguments, info, catalog.shelf)
     # Only now: a wrong request should be told before torch is loaded.
     from inference.engine.factory import load_engine
 
-    result = _run(load_engine(info, arguments.device), request)
+    engine = load_engine(info, arguments.device, shelf=catalog.shelf)
+    result = _run(engine, request)
     paths = write_pictures(arguments.out, request.recipe, result)
     for path, image in zip(paths, result.images, strict=True):
-        line = {
+        line: dict[str, Any] = {
             "path": str(path),
             "seed": image.seed,
             "width": image.width,
@@ -36,15 +40,17 @@ def generate(arguments: argparse.Namespace) -> None:
             "steps_run": result.steps_run,
             "seconds": round(result.seconds, 3),
         }
+        if result.notes:
+            line["notes"] = list(result.notes)
         print(json.dumps(line) if arguments.json else path)
 
 
-def _request(arguments: argparse.Namespace, info: ModelInfo) -> GenerationRequest:
-    recipe = make_recipe({name: getattr(arguments, name) for name in FIELDS}, info)
+def _request(arguments: argparse.Namespace, info: ModelInfo, shelf: Shelf) -> GenerationRequest:
+    recipe = make_recipe({name: getattr(arguments, name) for name in FIELDS}, info, shelf)
     return recipe.with_picture(None if arguments.image is None else read_source(arguments.image))
 
 
-def _run(engine: "Engine", request: GenerationRequest) -> GenerationResult:
+def _run(engine: "AnyEngine", request: GenerationRequest) -> GenerationResult:
     with tqdm(unit="step", file=sys.stderr, leave=False) as bar:
 
         def show(progress: Progress) -> None:

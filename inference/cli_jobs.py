@@ -12,6 +12,7 @@ from inference.cli_request import make_recipe
 from inference.errors import RequestError
 from inference.model_info import ModelInfo
 from inference.request import GenerationRequest
+from inference.shelf import Shelf
 
 _NAME = re.compile(r"(?!\.+$)[\w.-]{1,100}", re.ASCII)
 
@@ -27,7 +28,7 @@ class Line:
 class JobsFile:
     """Lines of JSON, a request each: `id`, `image` and the fields of `cli_request.FIELDS`.
 
-    A relative path of an image is looked for beside the file, then in the working directory.
+    A relative path is looked for beside the file, then in the working directory.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,11 +40,11 @@ class JobsFile:
             raise RequestError(f"{path} cannot be read: {error}.") from error
         self.lines = list(_lines(path, text))
 
-    def request(self, line: Line, info: ModelInfo) -> GenerationRequest:
-        """The request that a line makes. Raises RequestError."""
+    def request(self, line: Line, info: ModelInfo, shelf: Shelf) -> GenerationRequest:
+        """The request that a line makes; see `make_recipe`. Raises RequestError."""
         fields = dict(line.fields)
         image = fields.pop("image", None)
-        recipe = make_recipe(fields, info)
+        recipe = make_recipe(fields, info, shelf, folder=self._folder)
         if image is None:
             return recipe.with_picture(None)
         if not isinstance(image, str):

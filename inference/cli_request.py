@@ -3,12 +3,15 @@
 import re
 import secrets
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from inference.errors import RequestError
 from inference.families.schedulers import check_scheduler
+from inference.loras import LoraUse, check_no_tag, split_weight, take_loras
 from inference.model_info import ModelInfo
-from inference.request import MAX_SEED, Recipe
+from inference.request import LADDER, MAX_SEED, TASK_STRENGTHS, TASKS, Recipe
+from inference.shelf import Shelf, check_loras
 
 FIELDS: Mapping[str, type | tuple[type, ...]] = {
     "task": str,
@@ -21,14 +24,24 @@ FIELDS: Mapping[str, type | tuple[type, ...]] = {
     "count": int,
     "size": str,
     "scheduler": str,
+    "loras": list,
 }
 """What a recipe can be made of, with the types it is made of."""
+
+COMMANDS = (*TASKS, "imagine", "ladder")
+"""The tasks by the names that people give them."""
 
 _SIZE = re.compile(r"(\d{1,5})x(\d{1,5})")
 
 
-def make_recipe(given: Mapping[str, Any], info: ModelInfo) -> Recipe:
+def make_recipe(
+    given: Mapping[str, Any], info: ModelInfo, shelf: Shelf, *, folder: Path | None = None
+) -> Recipe:
     """What was asked for, completed by what suits the model and a new seed; None is not given.
+
+    LoRAs are named by `loras`, a list of `NAME_OR_PATH[:WEIGHT]`, and by tags in the prompt.
+    shelf: where they are; those named by their path are added to it. folder: where a relative
+    path is looked for before the working directory.
 
     Raises RequestError for an unknown field, a wrong type or a value beyond its limits.
     """
@@ -43,11 +56,37 @@ def make_recipe(given: Mapping[str, Any], info: ModelInfo) -> Recipe:
         "guidance": info.default_guidance,
         "seed": secrets.randbelow(MAX_SEED + 1),
     }
+    values |= _task_values(values)
     if "prompt" not in values:
         raise RequestError("The field “prompt” is missing.")
-    recipe = Recipe(model=info.id, **(defaults | values))
+    check_no_tag(values.get("negative_prompt", ""), where="negative prompt")
+    values["prompt"], tagged = take_loras(values["prompt"])
+    named = [_lora(text, shelf, folder) for text in values.pop("loras", ())]
+    recipe = Recipe(model=info.id, loras=(*named, *tagged), **(defaults | values))
     check_scheduler(recipe.scheduler)
+    check_loras(recipe.loras, shelf, info)
     return recipe
+
+
+def _task_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What follows from the task's name. Raises RequestError for what contradicts it."""
+    task = values.get("task", "img2img")
+    if task not in COMMANDS:
+        raise RequestError(f"Task “{task}” is not one of: {', '.join(COMMANDS)}.")
+    if task == "ladder":
+        for name in ("strength", "count"):
+            if name in values:
+                raise RequestError(
+                    f"A ladder has one picture for each of its strengths; leave {name} out."
+                )
+        return {"task": "img2img", "strengths": LADDER}
+    if task == "imagine":
+        if values.get("strength", 1) != 1:
+            raise RequestError("To imagine paints over nothing; leave strength out.")
+        return {"task": "img2img", "strength": 1.0}
+    if task in TASK_STRENGTHS and "strength" not in values:
+        return {"strength": TASK_STRENGTHS[task]}
+    return {}
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -63,3 +102,14 @@ def _check(name: str, value: object) -> None:
         raise RequestError(f"There is no field “{name}”; there are: {', '.join(FIELDS)}.")
     if not isinstance(value, FIELDS[name]) or isinstance(value, bool):
         raise RequestError(f"The {name.replace('_', ' ')} cannot be {value!r}.")
+
+
+def _lora(text: object, shelf: Shelf, folder: Path | None) -> LoraUse:
+    """One LoRA by its name on the shelf or by its file's path."""
+    if not isinstance(text, str):
+        raise RequestError(f"A LoRA cannot be {text!r}; it is a text as in “ink:0.8”.")
+    name, weight = split_weight(text)
+    if name.endswith(".safetensors") or "/" in name or "\\" in name:
+        beside = (folder or Path()) / name
+        name = shelf.add_lora(beside if beside.exists() else Path(name).expanduser())
+    return LoraUse(name=name, weight=weight)

@@ -1,13 +1,17 @@
-"""Two pictures compared: side by side, and as a wipe from one to the other."""
+"""Pictures compared: two side by side, a wipe from one to the other, and a labelled sheet."""
 
+from collections.abc import Sequence
 from io import BytesIO
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from inference.encoding import open_png
+from inference.picture import SHEET_COLUMNS
 
 GAP = 8
-"""Pixels between the two, in `_PAPER`."""
+"""Pixels between pictures, in `_PAPER`."""
+
+SHEET_SIDE = 512
 
 WIPE_SIDE = 480
 """Longest side of the animation, pixels: a GIF of it stays within a few megabytes."""
@@ -16,6 +20,7 @@ FRAMES = 18
 FRAME_MS, REST_MS = 60, 700
 
 _PAPER = (32, 34, 37)
+_TEXT = (220, 221, 222)
 _LINE = 255  # the palette's last colour, white
 
 
@@ -91,3 +96,31 @@ def _covering(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     wide, high = size[0] / scale, size[1] / scale
     left, top = (picture.width - wide) / 2, (picture.height - high) / 2
     return picture.resize(size, Image.Resampling.LANCZOS, box=(left, top, left + wide, top + high))
+
+
+def labelled_sheet(pictures: Sequence[bytes], labels: Sequence[str]) -> bytes:
+    """Pictures of one size in rows of SHEET_COLUMNS, a label below each, in one PNG.
+
+    None is larger than SHEET_SIDE pixels on its longest side. Raises PictureError.
+    """
+    cells = [open_png(picture) for picture in pictures]
+    for cell in cells:
+        cell.thumbnail((SHEET_SIDE, SHEET_SIDE), Image.Resampling.LANCZOS)
+    width, height = cells[0].size
+    columns = min(SHEET_COLUMNS, len(cells))
+    rows = -(-len(cells) // columns)
+    band = max(18, height // 12)
+    sheet = Image.new(
+        "RGB", (columns * (width + GAP) - GAP, rows * (height + band + GAP) - GAP), _PAPER
+    )
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(band * 0.7)
+    for number, (cell, label) in enumerate(zip(cells, labels, strict=True)):
+        left = number % columns * (width + GAP)
+        top = number // columns * (height + band + GAP)
+        sheet.paste(cell, (left, top))
+        pen.text(
+            (left + width / 2, top + height + band / 2), label, fill=_TEXT, font=font, anchor="mm"
+        )
+    out = BytesIO()
+    sheet.save(out, "PNG")
+    return out.getvalue()

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from inference.loras import with_tags
 from inference.request import Recipe
 
 SAMPLERS: Mapping[str, tuple[str, str | None]] = {
@@ -55,7 +56,8 @@ def write_infotext(
         "Model": recipe.model.rstrip("/").rpartition("/")[2],
         "Denoising strength": f"{recipe.strength:g}" if recipe.strength < 1 else None,
     }
-    lines = [recipe.prompt] if recipe.prompt else []
+    prompt = with_tags(recipe.prompt, recipe.loras)
+    lines = [prompt] if prompt else []
     if recipe.negative_prompt:
         lines.append(_NEGATIVE + recipe.negative_prompt)
     lines.append(", ".join(f"{name}: {_quoted(text)}" for name, text in values.items() if text))

@@ -1,14 +1,15 @@
 """What the JSON files of a diffusers folder tell about its model; nothing here loads torch.
 
 What they cannot tell (a title, how many steps suit it) may stand in a `palimpsest.json` beside
-`model_index.json`, with the keys `title`, `steps`, `guidance` and `scheduler`, all optional.
+`model_index.json`, with the keys `title`, `steps`, `guidance`, `scheduler`, `vae` and
+`preview_vae`, all optional.
 """
 
 import hashlib
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,26 @@ DEFAULT_BUDGET = 512 * 512
 TRANSFORMER_BUDGET = 1024 * 1024
 DEFAULT_STEPS, DEFAULT_GUIDANCE = 20, 5.0
 DISTILLED_STEPS, DISTILLED_GUIDANCE = 4, 1.0
+EMBEDDED_GUIDANCE = 3.5
+"""Where guidance is an input of a transformer, as with Flux dev, it means something else."""
 
+PIX2PIX = "pix2pix"
+"""The architecture that knows its one task and no strength."""
+
+_ARCHITECTURES = {
+    "StableDiffusionPipeline": "Stable Diffusion",
+    "StableDiffusionImg2ImgPipeline": "Stable Diffusion",
+    "LatentConsistencyModelPipeline": "Stable Diffusion",
+    "LatentConsistencyModelImg2ImgPipeline": "Stable Diffusion",
+    "StableDiffusionXLPipeline": "SDXL",
+    "StableDiffusionXLImg2ImgPipeline": "SDXL",
+    "StableDiffusion3Pipeline": "Stable Diffusion 3",
+    "StableDiffusion3Img2ImgPipeline": "Stable Diffusion 3",
+    "FluxPipeline": "Flux",
+    "FluxImg2ImgPipeline": "Flux",
+    "Pix2Pix": PIX2PIX,
+}
+_BY_CROSS_ATTENTION = {"768": "Stable Diffusion 1", "1024": "Stable Diffusion 2"}
 _DISTILLED = re.compile(r"turbo|lightning|lcm|hyper|schnell", re.IGNORECASE)
 _WEIGHTS = {".safetensors", ".bin", ".ckpt", ".pt", ".pth"}
 _SAMPLE = 64 * 1024
@@ -34,6 +54,10 @@ class ModelInfo:
     multiple: the work size's sides are multiples of this, pixels.
     default_steps, default_guidance, default_scheduler: what suits it; None: its own scheduler.
     family: the pipeline class that its files name, "" while they are not here.
+    architecture: what people call its kind, so that errors can name it; likewise.
+    vae, preview_vae: absolute folders of an autoencoder to use instead of its own, and of a tiny
+        one to draw previews with; None: its own, and a linear approximation.
+    adapters: absolute folder of the LoRAs and embeddings that may be used with it, or None.
     """
 
     id: str
@@ -45,11 +69,19 @@ class ModelInfo:
     default_guidance: float = DEFAULT_GUIDANCE
     default_scheduler: str | None = None
     family: str = ""
+    architecture: str = ""
+    vae: str | None = None
+    preview_vae: str | None = None
+    adapters: str | None = None
 
     @property
     def folder(self) -> Path | None:
         """Where its files lie, or None for a hub repository that is not downloaded yet."""
         return folder_of(self.location)
+
+    def with_vae(self, vae: Path | None) -> "ModelInfo":
+        """The same with another autoencoder; None changes nothing."""
+        return self if vae is None else replace(self, vae=str(vae.absolute()))
 
 
 def folder_of(location: str) -> Path | None:
@@ -68,22 +100,24 @@ def describe(folder: Path) -> ModelInfo:
     family = index.get("_class_name")
     if not isinstance(family, str):
         raise ModelError(f"{folder / 'model_index.json'} names no pipeline (_class_name).")
-    scale = _vae_scale(folder)
-    budget, patch = _budget(folder, scale)
-    distilled = _is_distilled(folder)
+    steps, guidance = _suits(folder)
     try:
+        vae = _beside(folder, own, "vae")
+        scale = _vae_scale(folder, vae)
+        budget, patch = _budget(folder, scale)
         return ModelInfo(
             id=folder.name,
             title=str(own.get("title") or title_of(folder.name)),
             location=str(folder.absolute()),
             pixel_budget=budget,
             multiple=scale * patch,
-            default_steps=int(own.get("steps", DISTILLED_STEPS if distilled else DEFAULT_STEPS)),
-            default_guidance=float(
-                own.get("guidance", DISTILLED_GUIDANCE if distilled else DEFAULT_GUIDANCE)
-            ),
+            default_steps=int(own.get("steps", steps)),
+            default_guidance=float(own.get("guidance", guidance)),
             default_scheduler=own.get("scheduler"),
             family=family,
+            architecture=_architecture(folder, index, family),
+            vae=vae,
+            preview_vae=_beside(folder, own, "preview_vae"),
         )
     except (TypeError, ValueError) as error:
         raise ModelError(f"{folder / 'palimpsest.json'} holds a wrong value: {error}.") from error
@@ -101,17 +135,24 @@ def weight_bytes(location: str) -> int:
     return sum(path.stat().st_size for path in _files(folder) if path.suffix in _WEIGHTS)
 
 
-def revision(location: str) -> str:
+def revision(location: str, vae: str | None = None) -> str:
     """A fingerprint of the model's content, for the job log: 16 hex digits, "" when not here.
+
+    vae: the folder of an autoencoder that it uses instead of its own; part of the fingerprint.
 
     Over the configuration files and, of the weights, the sizes and both ends: two trainings of
     one architecture differ in every value, and reading gigabytes at each start is not needed
     to tell them apart.
     """
-    folder = folder_of(location)
     digest = hashlib.sha256()
-    paths = _files(folder)
-    for path in paths:
+    folders = [folder_of(location), *([] if vae is None else [Path(vae)])]
+    for folder in folders:
+        _add_content(digest, folder)
+    return digest.hexdigest()[:16] if _files(folders[0]) else ""
+
+
+def _add_content(digest: "hashlib._Hash", folder: Path | None) -> None:
+    for path in _files(folder):
         digest.update(f"{path.relative_to(folder or '/')}\0{path.stat().st_size}\0".encode())
         with path.open("rb") as file:
             if path.suffix not in _WEIGHTS:
@@ -120,7 +161,6 @@ def revision(location: str) -> str:
             digest.update(file.read(_SAMPLE))
             file.seek(-min(_SAMPLE, path.stat().st_size), os.SEEK_END)
             digest.update(file.read())
-    return digest.hexdigest()[:16] if paths else ""
 
 
 def _files(folder: Path | None) -> list[Path]:
@@ -145,11 +185,44 @@ def _read(path: Path, *, optional: bool = False) -> dict[str, Any]:
     return content
 
 
-def _vae_scale(folder: Path) -> int:
-    """Pixels per latent, as diffusers' pipelines compute it."""
-    vae = _read(folder / "vae" / "config.json", optional=True)
+def _beside(folder: Path, own: dict[str, Any], name: str) -> str | None:
+    """A folder that `palimpsest.json` names, absolute; a relative one is seen from the model's."""
+    value = own.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is no path")
+    return str(Path(os.path.normpath(folder.absolute() / Path(value).expanduser())))
+
+
+def _architecture(folder: Path, index: dict[str, Any], family: str) -> str:
+    known = _ARCHITECTURES.get(family)
+    if known is None:
+        return family.removesuffix("Pipeline")
+    if known == "Stable Diffusion":
+        unet = _read(folder / "unet" / "config.json", optional=True)
+        return _BY_CROSS_ATTENTION.get(str(unet.get("cross_attention_dim")), known)
+    text_encoder = index.get("text_encoder")
+    if known == "SDXL" and not (isinstance(text_encoder, list) and text_encoder[-1]):
+        return "SDXL refiner"
+    return known
+
+
+def latent_geometry(vae: dict[str, Any]) -> tuple[int, int]:
+    """From an autoencoder's configuration: its latents' channels, and pixels per latent."""
+    channels = vae.get("latent_channels") or vae.get("z_dim") or 4
+    if isinstance(vae.get("temperal_downsample"), list):  # spelt so by diffusers
+        return int(channels), int(2 ** len(vae["temperal_downsample"]))
     blocks = vae.get("block_out_channels") or vae.get("encoder_block_out_channels")
-    return 2 ** (len(blocks) - 1) if isinstance(blocks, list) and blocks else 8
+    return int(channels), 2 ** (len(blocks) - 1) if isinstance(blocks, list) and blocks else 8
+
+
+def _vae_scale(folder: Path, other: str | None) -> int:
+    """Pixels per latent, as diffusers' pipelines compute it."""
+    config = folder / "vae" / "config.json"
+    if other is not None and not config.is_file():
+        config = Path(other) / "config.json"
+    return latent_geometry(_read(config, optional=True))[1]
 
 
 def _budget(folder: Path, scale: int) -> tuple[int, int]:
@@ -160,24 +233,46 @@ def _budget(folder: Path, scale: int) -> tuple[int, int]:
     budget = DEFAULT_BUDGET
     if transformer:
         # Models such as Flux pack 2×2 latents outside the transformer and say patch_size 1.
-        patch = max(2, transformer.get("patch_size") or 2)
+        size = transformer.get("patch_size")
+        patch = max(2, size) if isinstance(size, int) else 2
         budget = TRANSFORMER_BUDGET
     sample = (transformer or unet).get("sample_size")
     if isinstance(sample, int):
         sample = [sample, sample]
     if isinstance(sample, list) and len(sample) == 2:
         budget = sample[0] * sample[1] * scale * scale
+    # A pix2pix folder has one network, and its configuration beside the index.
+    side = _read(folder / "config.json", optional=True).get("output_size")
+    if isinstance(side, int):
+        budget = side * side
     return budget, patch
 
 
-def _is_distilled(folder: Path) -> bool:
+def _suits(folder: Path) -> tuple[int, float]:
+    """Steps and guidance that suit the model, as far as its files tell."""
+    transformer = _read(folder / "transformer" / "config.json", optional=True)
+    if _is_distilled(folder, transformer):
+        return DISTILLED_STEPS, DISTILLED_GUIDANCE
+    return DEFAULT_STEPS, (
+        EMBEDDED_GUIDANCE if transformer.get("guidance_embeds") else DEFAULT_GUIDANCE
+    )
+
+
+def _is_distilled(folder: Path, transformer: dict[str, Any]) -> bool:
     """Whether it was trained for a few steps without guidance (LCM, turbo, lightning …)."""
     unet = _read(folder / "unet" / "config.json", optional=True)
     scheduler = _read(folder / "scheduler" / "scheduler_config.json", optional=True)
+    # A Flux that does not take guidance as an input is schnell or was made from it.
+    schnell = transformer.get("_class_name") == "FluxTransformer2DModel" and not transformer.get(
+        "guidance_embeds"
+    )
+    # A downloaded repository is …/models--owner--name/snapshots/revision.
+    name = folder.parents[1].name if folder.parent.name == "snapshots" else folder.name
     return bool(
-        unet.get("time_cond_proj_dim")
+        schnell
+        or unet.get("time_cond_proj_dim")
         or scheduler.get("_class_name") == "LCMScheduler"
-        or _DISTILLED.search(folder.name)
+        or _DISTILLED.search(name.rsplit("--", 1)[-1])
     )
 
 

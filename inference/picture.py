@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+SHEET_COLUMNS = 3
+"""Of a labelled sheet of pictures."""
+
 MAX_SIDE = 2048
 """Longest side of a source that is kept, in pixels; larger ones are scaled down to it."""
 

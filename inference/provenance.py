@@ -13,6 +13,7 @@ from typing import Any
 from inference.comfy import read_graph
 from inference.errors import InferenceError
 from inference.infotext import SAMPLERS, Infotext, read_infotext
+from inference.loras import with_tags
 from inference.request import Recipe
 from inference.stamps import OWN, PARAMETERS
 
@@ -62,7 +63,7 @@ def _own(text: str) -> Provenance | None:
         return None
     return Provenance(
         program=OWN_PROGRAM,
-        prompt=recipe.prompt,
+        prompt=with_tags(recipe.prompt, recipe.loras),
         negative_prompt=recipe.negative_prompt,
         seed=recipe.seed,
         steps=recipe.steps,

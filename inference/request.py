@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 from inference.errors import RequestError
+from inference.loras import LoraUse, in_order
 
-TASKS = ("img2img",)
+TASKS = ("img2img", "sketch", "colorize")
 
 MAX_PROMPT = 2000
 MAX_STEPS = 150
@@ -17,6 +18,12 @@ MAX_GUIDANCE = 30.0
 MAX_SEED = 2**32 - 1
 MAX_COUNT = 10
 MIN_SIDE, MAX_SIDE, SIDE_MULTIPLE = 64, 4096, 8
+
+LADDER = (0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
+"""The strengths of a usual ladder, see `Recipe.strengths`."""
+
+TASK_STRENGTHS = {"sketch": 0.8}
+"""The strength that suits a task, where it is another than usual."""
 
 STRENGTH_BANDS = {"subtle": 0.35, "balanced": 0.6, "bold": 0.75}
 
@@ -45,17 +52,21 @@ def _plain(value: float) -> str:
 class Recipe:
     """Everything about a request but its pictures: what the job log keeps and a reroll changes.
 
-    task: one of TASKS.
+    task: one of TASKS, see `inference.tasks`.
     prompt, negative_prompt: at most MAX_PROMPT characters each.
-    strength: 0…1; how far the source is painted over.
+    strength: 0…1; how far the source is painted over. Of a ladder the largest of `strengths`.
     steps: 1…MAX_STEPS, the length of the full schedule.
     guidance: 0…MAX_GUIDANCE; at or below 1 no unconditional row is run.
     seed: 0…MAX_SEED; picture i of `count` uses seed + i (modulo MAX_SEED + 1).
-    count: 1…MAX_COUNT pictures.
+    count: 1…MAX_COUNT pictures; of a ladder one for each strength.
     width, height: of the result, pixels. None: the source's aspect ratio within the model's
         pixel budget. Both or neither; multiples of 8.
     scheduler: a name from `inference.families.schedulers`, or None for the model's own.
     model: catalogue entry, hub repository or local folder.
+    loras: adapters of the model and their weights, MAX_LORAS at most and each once; they are
+        put in the order of their names.
+    strengths: makes it a ladder: one picture for each, all of one seed. 1…MAX_COUNT of them,
+        rising, above 0.
 
     Raises RequestError from the constructor.
     """
@@ -72,8 +83,12 @@ class Recipe:
     height: int | None = None
     scheduler: str | None = None
     model: str = "pocket"
+    loras: tuple[LoraUse, ...] = ()
+    strengths: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "loras", in_order(self.loras))
+        self._settle_ladder()
         if self.task not in TASKS:
             raise RequestError(f"Task “{self.task}” is not one of: {', '.join(TASKS)}.")
         for name, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
@@ -92,6 +107,16 @@ class Recipe:
             if side is not None:
                 self._check_side(name, side)
 
+    def _settle_ladder(self) -> None:
+        if not self.strengths:
+            return
+        for strength in self.strengths:
+            _within("strength", strength, 0, 1)
+        if 0 in self.strengths or sorted(set(self.strengths)) != list(self.strengths):
+            raise RequestError("The strengths of a ladder rise, and begin above 0.")
+        object.__setattr__(self, "strength", self.strengths[-1])
+        object.__setattr__(self, "count", len(self.strengths))
+
     @staticmethod
     def _check_side(name: str, side: int) -> None:
         _within(name, side, MIN_SIDE, MAX_SIDE)
@@ -104,19 +129,29 @@ class Recipe:
 
     @property
     def steps_run(self) -> int:
-        """Denoising steps that will run: diffusers' img2img entry, but at least 1 when s > 0."""
+        """Denoising steps that will run: diffusers' img2img entry, but at least 1 when s > 0.
+
+        Of a ladder's last picture, which has the most.
+        """
         if self.strength == 0:
             return 0
         return max(1, min(int(self.steps * self.strength), self.steps))
 
     @property
-    def rows(self) -> int:
-        """UNet rows per step over all pictures; guidance > 1 adds the unconditional ones."""
-        return self.count * (2 if self.guidance > 1 else 1)
+    def total_steps(self) -> int:
+        """Denoising steps of all pictures together."""
+        return sum(self.single(index).steps_run for index in range(self.count))
 
     def seed_of(self, index: int) -> int:
         """The seed of picture `index` (0-based)."""
-        return (self.seed + index) % (MAX_SEED + 1)
+        return self.seed if self.strengths else (self.seed + index) % (MAX_SEED + 1)
+
+    def single(self, index: int) -> Self:
+        """What makes picture `index` (0-based) alone."""
+        if self.count == 1 and not self.strengths:
+            return self
+        strength = self.strengths[index] if self.strengths else self.strength
+        return self.change(strengths=(), count=1, strength=strength, seed=self.seed_of(index))
 
     def cost(self, width: int, height: int) -> float:
         """The work in megapixel-rows, known before it runs: rows × steps × megapixels + VAE.
@@ -125,7 +160,8 @@ class Recipe:
         """
         if self.steps_run == 0:
             return 0.0
-        passes = self.rows * self.steps_run + self.count * DECODE_COST + ENCODE_COST
+        rows = 2 if self.guidance > 1 else 1
+        passes = rows * self.total_steps + self.count * DECODE_COST + ENCODE_COST
         return passes * width * height / 1e6
 
     def change(self, **values: Any) -> Self:
@@ -139,7 +175,10 @@ class Recipe:
     @classmethod
     def from_json(cls, text: str) -> "Recipe":
         """The inverse of `to_json`. Raises RequestError where limits were tightened since."""
-        return Recipe(**json.loads(text))
+        values = dict(**json.loads(text))
+        loras = tuple(LoraUse(**lora) for lora in values.pop("loras", ()))
+        strengths = tuple(values.pop("strengths", ()))
+        return Recipe(**values, loras=loras, strengths=strengths)
 
     def with_picture(self, image: bytes | None) -> "GenerationRequest":
         """The request that this recipe and a normalised source make."""
@@ -160,8 +199,10 @@ class GenerationRequest(Recipe):
     def __post_init__(self) -> None:
         # super() without arguments does not work in a dataclass with slots.
         Recipe.__post_init__(self)
-        if self.image is None and self.strength < 1:
+        if self.image is None and (self.strength < 1 or self.strengths):
             raise RequestError("Without a source picture the strength must be 1.")
+        if self.image is None and self.task != "img2img":
+            raise RequestError(f"The task “{self.task}” needs a source picture.")
 
     @property
     def recipe(self) -> Recipe:

@@ -39,7 +39,9 @@ class GenerationResult:
     steps_run: denoising steps actually executed per picture (0 at strength 0).
     seconds: from the moment the executor began to work on it.
     batch_shape: the padded forward-pass shape of strict mode, e.g. "2x4x32x32"; "" if none ran.
-    versions: library name → version, for the job log.
+    versions: library name → version, and “lora NAME” or “embedding NAME” → the fingerprint of
+        its file, for the job log.
+    notes: what of the request had no meaning for the model, a sentence each.
     """
 
     images: tuple[GeneratedImage, ...]
@@ -50,3 +52,4 @@ class GenerationResult:
     seconds: float
     batch_shape: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

@@ -141,7 +141,9 @@ def _unet(
     ).save_pretrained(folder)
 
 
-def _vae(folder: Path, latent_channels: int, *, scaling: float, force_upcast: bool = False) -> None:
+def _vae(
+    folder: Path, latent_channels: int, *, scaling: float, force_upcast: bool = False, **extra: Any
+) -> None:
     AutoencoderKL(
         block_out_channels=(8, 8, 16, 16),
         down_block_types=("DownEncoderBlock2D",) * 4,
@@ -152,6 +154,7 @@ def _vae(folder: Path, latent_channels: int, *, scaling: float, force_upcast: bo
         scaling_factor=scaling,
         sample_size=NATIVE_SIDE,
         force_upcast=force_upcast,
+        **extra,
     ).save_pretrained(folder)
 
 

@@ -10,7 +10,7 @@ import discord
 from bot.discord_ui.acknowledge import in_time
 from bot.discord_ui.modals import edit_modal, source_modal
 from bot.discord_ui.translate import told
-from bot.discord_ui.wish import repeated, rerolled, stronger, weaker
+from bot.discord_ui.wish import laddered, repeated, rerolled, rung, stronger, weaker
 from bot.model import OriginKind
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ class Action(StrEnum):
     DELETE = "delete"
     CANCEL = "cancel"
     COMPARE = "compare"
+    LADDER = "ladder"
+    RUNG = "rung"
     AGAIN = "again"
     DESCRIBED = "described"
 
@@ -42,29 +44,38 @@ LOOKS: dict[Action, tuple[str, str | None]] = {
     Action.DELETE: ("🗑️", None),
     Action.CANCEL: ("✖️", "Cancel"),
     Action.COMPARE: ("⚖️", None),
+    Action.LADDER: ("🪜", None),
+    Action.RUNG: ("🎨", None),
     Action.AGAIN: ("▶️", "Run it again"),
     Action.DESCRIBED: ("▶️", "Run it over this picture"),
 }
 
 
-BUTTON_ID = re.compile(r"palimpsest:(?P<action>[a-z]+):(?P<job>\d+)")
+BUTTON_ID = re.compile(r"palimpsest:(?P<action>[a-z]+):(?P<job>\d+)(?::(?P<index>\d+))?")
 
 
 class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=BUTTON_ID):
-    """One button of one job."""
+    """One button of one job.
 
-    def __init__(self, action: Action, job_id: int) -> None:
-        emoji, label = LOOKS[action]
+    index: which of its pictures, for a RUNG. label: instead of the action's own.
+    """
+
+    def __init__(
+        self, action: Action, job_id: int, index: int | None = None, label: str | None = None
+    ) -> None:
+        emoji, own_label = LOOKS[action]
+        which = "" if index is None else f":{index}"
         super().__init__(
             discord.ui.Button(
                 style=discord.ButtonStyle.secondary,
                 emoji=emoji,
-                label=label,
-                custom_id=f"palimpsest:{action}:{job_id}",
+                label=label or own_label,
+                custom_id=f"palimpsest:{action}:{job_id}{which}",
             )
         )
         self.action = action
         self.job_id = job_id
+        self.index = index
 
     @classmethod
     async def from_custom_id(
@@ -75,7 +86,8 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=BUTTON_
         /,
     ) -> Self:
         """The button that was pressed."""
-        return cls(Action(match["action"]), int(match["job"]))
+        index = None if match["index"] is None else int(match["index"])
+        return cls(Action(match["action"]), int(match["job"]), index)
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Does what the button says; whatever goes wrong is told privately."""
@@ -85,8 +97,11 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=BUTTON_
     async def _press(self, interaction: "discord.Interaction[Palimpsest]") -> None:
         flows = interaction.client.flows
         match self.action:
-            case Action.REROLL | Action.WEAKER | Action.STRONGER:
+            case Action.REROLL | Action.WEAKER | Action.STRONGER | Action.LADDER:
                 change = CHANGES[self.action]
+                await flows.child(interaction, self.job_id, change, kind=OriginKind.BUTTON)
+            case Action.RUNG:
+                change = rung(self.index or 0)
                 await flows.child(interaction, self.job_id, change, kind=OriginKind.BUTTON)
             case Action.EDIT:
                 # A form must be the first answer, so there is no deferring here.
@@ -130,4 +145,5 @@ CHANGES: "dict[Action, Change]" = {
     Action.REROLL: rerolled,
     Action.WEAKER: weaker,
     Action.STRONGER: stronger,
+    Action.LADDER: laddered,
 }

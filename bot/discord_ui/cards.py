@@ -4,6 +4,7 @@ Discord allows 40 components and 4000 characters of text on a card, and 1024 cha
 alternative text; escaped prompts, the longest part, are cut far below that.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from discord import Colour, ui
@@ -14,6 +15,7 @@ from bot.discord_ui.uploads import Parcel, Upload
 from bot.discord_ui.wording import ELLIPSIS, escaped
 from bot.jobs.service import QueuePlace
 from bot.model import Job
+from inference.picture import SHEET_COLUMNS
 from inference.request import MAX_SEED, Recipe
 from inference.result import Progress
 
@@ -83,7 +85,7 @@ def result(job: Job, parcel: Parcel) -> ui.LayoutView:
     for picture in parcel.pictures:
         gallery.add_item(media=f"attachment://{picture.name}", description=picture.alt)
     items += [gallery, ui.TextDisplay("\n".join(f"-# {line}" for line in _small(job, parcel)))]
-    return Card(GREEN, *items, _buttons(job, *_next(job)), _last_row(job))
+    return Card(GREEN, *items, *_rows(job))
 
 
 def failed(job: Job) -> ui.LayoutView:
@@ -131,12 +133,13 @@ def used(job: Job) -> str:
     recipe = job.recipe
     steps = recipe.steps_run if job.steps_run is None else job.steps_run
     parts = [
-        "" if job.imagined else f"strength {recipe.strength:g}",
+        "" if job.imagined else _strength(recipe),
         f"{steps} step{'' if steps == 1 else 's'}",
         f"guidance {recipe.guidance:g}",
         escaped(_scheduler(job), MAX_MODEL_SHOWN),
         _seeds(recipe),
         escaped(recipe.model.rstrip("/").rpartition("/")[2], MAX_MODEL_SHOWN),
+        *(f"LoRA {escaped(use.name, MAX_MODEL_SHOWN)} {use.weight:g}" for use in recipe.loras),
         "" if job.seconds is None else f"{job.seconds:.1f} s",
     ]
     return " · ".join(part for part in parts if part)
@@ -148,8 +151,14 @@ def _scheduler(job: Job) -> str:
     return ran.removesuffix("Scheduler")
 
 
+def _strength(recipe: Recipe) -> str:
+    if not recipe.strengths:
+        return f"strength {recipe.strength:g}"
+    return f"strengths {recipe.strengths[0]:g} to {recipe.strengths[-1]:g}"
+
+
 def _seeds(recipe: Recipe) -> str:
-    if recipe.count == 1:
+    if recipe.count == 1 or recipe.strengths:
         return f"seed {recipe.seed}"
     if recipe.seed + recipe.count - 1 <= MAX_SEED:
         return f"seeds {recipe.seed}–{recipe.seed_of(recipe.count - 1)}"
@@ -179,14 +188,25 @@ def _small(job: Job, parcel: Parcel) -> list[str]:
     return [f"<@{job.origin.user_id}> · {used(job)}", *parcel.notes]
 
 
-def _next(job: Job) -> tuple[Action, ...]:
-    """What can be done with a result. Without a source there is nothing to keep more or less of."""
-    stepping = (Action.WEAKER, Action.STRONGER)
-    return tuple(action for action in NEXT if not (job.imagined and action in stepping))
+def _rows(job: Job) -> list[ui.ActionRow[Any]]:
+    """What can be done with a result, as far as it means something."""
+    if job.recipe.strengths:
+        actions = (Action.REROLL, Action.EDIT, Action.SOURCE, Action.DELETE)
+        return [*_rungs(job), _buttons(job, *actions)]
+    if job.imagined:  # there is nothing to keep more or less of, or to compare with
+        return [_buttons(job, Action.REROLL, Action.EDIT, Action.SOURCE, Action.DELETE)]
+    last = (Action.LADDER, Action.COMPARE, Action.DELETE)
+    return [_buttons(job, *NEXT), _buttons(job, *last)]
 
 
-def _last_row(job: Job) -> ui.ActionRow[Any]:
-    return _buttons(job, *(() if job.imagined else (Action.COMPARE,)), Action.DELETE)
+def _rungs(job: Job) -> Iterator[ui.ActionRow[Any]]:
+    """A button for each picture of a ladder, SHEET_COLUMNS in a row like on its sheet."""
+    strengths = job.recipe.strengths
+    for start in range(0, len(strengths), SHEET_COLUMNS):
+        row: ui.ActionRow[Any] = ui.ActionRow()
+        for index in range(start, min(start + SHEET_COLUMNS, len(strengths))):
+            row.add_item(JobButton(Action.RUNG, job.id, index, f"{strengths[index]:g}"))
+        yield row
 
 
 def _thumbnail(upload: Upload) -> ui.Thumbnail[Any]:

@@ -15,12 +15,7 @@ from bot.discord_ui import forms
 from bot.discord_ui.acknowledge import placeholder_of
 from bot.discord_ui.buttons import JobButton
 from bot.discord_ui.command_sync import CommandSync
-from bot.discord_ui.commands import (
-    cancel_command,
-    imagine_command,
-    queue_command,
-    reimagine_command,
-)
+from bot.discord_ui.commands import cancel_command, queue_command
 from bot.discord_ui.compare import Comparer, compare_command
 from bot.discord_ui.describe import Described, Describer, describe_command, describe_menu
 from bot.discord_ui.endpoint import adopt_gateway
@@ -29,9 +24,12 @@ from bot.discord_ui.intake import Intake
 from bot.discord_ui.menus import TOO_OLD, OfferedPictures, reimagine_menu
 from bot.discord_ui.modals import submission_of
 from bot.discord_ui.offered import Offered
+from bot.discord_ui.painting import PaintingCommands
+from bot.discord_ui.preset_commands import presets_command
 from bot.discord_ui.reactions import Reactions
 from bot.discord_ui.settings_command import SettingsGroup
 from bot.discord_ui.translate import answer, told
+from bot.jobs.presets import Presets
 from bot.jobs.service import JobService
 from bot.model import Job, OriginKind
 from inference.catalog import Catalog
@@ -58,6 +56,7 @@ class Palimpsest(discord.AutoShardedClient):
         self,
         *,
         service: JobService,
+        presets: Presets,
         intake: Intake,
         comparer: Comparer,
         catalog: Catalog,
@@ -73,7 +72,11 @@ class Palimpsest(discord.AutoShardedClient):
             chunk_guilds_at_startup=False,
         )
         self.flows = Flows(
-            service=service, intake=intake, catalog=catalog, default_model=default_model
+            service=service,
+            presets=presets,
+            intake=intake,
+            catalog=catalog,
+            default_model=default_model,
         )
         self.tree = _Tree(
             self,
@@ -86,11 +89,18 @@ class Palimpsest(discord.AutoShardedClient):
             too_old="That was too long ago; ask again what made the picture."
         )
         describer = Describer(service=service, intake=intake)
-        self.tree.add_command(reimagine_command(catalog=catalog, max_bytes=max_source_bytes))
-        self.tree.add_command(imagine_command(catalog))
+        painting = PaintingCommands(
+            catalog=catalog,
+            presets=presets,
+            default_model=default_model,
+            max_bytes=max_source_bytes,
+        )
+        for command in painting.all():
+            self.tree.add_command(command)
         self.tree.add_command(queue_command(service))
         self.tree.add_command(cancel_command(service))
-        self.tree.add_command(SettingsGroup(service))
+        self.tree.add_command(presets_command(presets))
+        self.tree.add_command(SettingsGroup(service, presets))
         self.tree.add_command(reimagine_menu(self._offered))
         self.tree.add_command(compare_command())
         self.tree.add_command(describe_command(describer, self.described))

@@ -23,9 +23,11 @@ from bot.discord_ui.translate import explain, say
 from bot.discord_ui.wish import Wish
 from bot.errors import Gone, Refused, UserError
 from bot.jobs.events import JobFinished
+from bot.jobs.presets import Presets
 from bot.jobs.service import Actor, JobService
 from bot.model import GuildPolicy, Job, Origin, OriginKind
 from inference.catalog import Catalog
+from inference.model_info import PIX2PIX
 from inference.request import Recipe
 
 log = logging.getLogger(__name__)
@@ -48,9 +50,16 @@ class Flows:
     """Asks for jobs and acts on them for whoever pressed, typed or reacted."""
 
     def __init__(
-        self, *, service: JobService, intake: Intake, catalog: Catalog, default_model: str
+        self,
+        *,
+        service: JobService,
+        presets: Presets,
+        intake: Intake,
+        catalog: Catalog,
+        default_model: str,
     ) -> None:
         self._service = service
+        self._presets = presets
         self._intake = intake
         self._catalog = catalog
         self._default_model = default_model
@@ -92,19 +101,22 @@ class Flows:
         kind: OriginKind,
         url: str | None,
         model: str | None = None,
+        preset: str | None = None,
         reply_to: int | None = None,
     ) -> None:
         """A job on a posted picture; url: where its bytes are, None to paint over nothing."""
 
         async def order() -> Order:
             info = await asyncio.to_thread(self._catalog.find, model or self._default_model)
-            policy = await self._service.policy(guild_of(interaction))
+            guild_id = guild_of(interaction)
+            policy = await self._service.policy(guild_id)
+            styled = wish.styled(await self._presets.find(guild_id, preset)) if preset else wish
             if url is None and policy.max_strength < 1:
                 raise Refused(
                     f"On this server at most strength {policy.max_strength:g} is allowed, and a "
                     "picture from the prompt alone is strength 1; use /reimagine with a picture."
                 )
-            return Order(recipe=wish.fresh(policy, info), source_url=url)
+            return Order(recipe=styled.fresh(policy, info), source_url=url)
 
         await self._ask(interaction, order, origin_of(interaction, kind, reply_to))
 
@@ -140,16 +152,31 @@ class Flows:
             source = parent.results[result] if result < len(parent.results) else None
         if source is None and (result is not None or not parent.imagined):
             raise Gone("That picture is no longer there.")
-        recipe = change(parent.recipe, policy)
+        recipe = parent.recipe
+        if result is not None:
+            one = recipe.single(result) if recipe.strengths else recipe
+            recipe = await asyncio.to_thread(self._onward, one, policy)
+        recipe = change(recipe, policy)
         return Order(recipe=recipe, parent_id=parent.id, source=source)
+
+    def _onward(self, recipe: Recipe, policy: GuildPolicy) -> Recipe:
+        """What goes on from a picture is plain image-to-image, with a model that can do that."""
+        if recipe.task == "img2img":
+            return recipe
+        if self._catalog.find(recipe.model).architecture == PIX2PIX:
+            wish = Wish(prompt=recipe.prompt, negative_prompt=recipe.negative_prompt)
+            return wish.fresh(policy, self._catalog.find(self._default_model))
+        return recipe.change(task="img2img", strength=policy.default_strength)
 
     async def record(
         self, origin: Origin, order: Order, *, thread_of: int | None
     ) -> tuple[Job, bool]:
         """Checks what needs no row, then writes the row; False: the event was a replay.
 
-        thread_of: the channel that the origin's is a thread of. Raises Refused.
+        thread_of: the channel that the origin's is a thread of. Raises Refused, RequestError.
         """
+        if order.recipe.loras:
+            await asyncio.to_thread(self._catalog.check_loras, order.recipe)
         await self._service.prepare(
             origin.guild_id, origin.channel_id, order.recipe, thread_of=thread_of
         )

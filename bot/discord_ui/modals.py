@@ -17,7 +17,8 @@ from discord import ui
 from bot.discord_ui.wish import Wish, parse_strength, parse_whole
 from bot.errors import Gone
 from bot.model import GuildPolicy, Job
-from inference.request import MAX_PROMPT, MAX_SEED, MAX_STEPS
+from inference.loras import MAX_LORAS, MAX_NAME, with_tags
+from inference.request import MAX_PROMPT, MAX_SEED, MAX_STEPS, Recipe
 
 
 class Form(StrEnum):
@@ -36,6 +37,7 @@ class Form(StrEnum):
 _CUSTOM_ID = re.compile(r"palimpsest:(?P<form>edit|source|result|picture):(?P<id>\d+)")
 MAX_OPTIONS = 25
 MAX_OPTION = 100  # characters
+MAX_TAGS = MAX_LORAS * (MAX_NAME + 25)  # characters
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,12 +89,12 @@ def _values(components: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]
 def edit_modal(job: Job) -> ui.Modal:
     """Everything of a recipe that five fields can hold, prefilled."""
     recipe = job.recipe
-    strength = [] if job.imagined else [_strength(f"{recipe.strength:g}")]
+    strength = [] if job.imagined or recipe.strengths else [_strength(f"{recipe.strength:g}")]
     return _form(
         Form.EDIT,
         job.id,
         "Edit and paint again",
-        _prompt(recipe.prompt),
+        _prompt(_tagged(recipe)),
         _negative_prompt(recipe.negative_prompt),
         *strength,
         _text("steps", "Steps", f"1 to {MAX_STEPS}", str(recipe.steps), longest=3),
@@ -134,7 +136,7 @@ def _over_result(form: Form, title: str, job: Job) -> ui.Modal:
         job.id,
         title,
         *_picture(names),
-        _prompt(recipe.prompt),
+        _prompt(_tagged(recipe)),
         _strength(f"{recipe.strength:g}"),
         _negative_prompt(recipe.negative_prompt),
         _seed(""),
@@ -149,10 +151,14 @@ def _form(form: Form, subject: int, title: str, *fields: ui.Label[Any]) -> ui.Mo
     return modal
 
 
+def _tagged(recipe: Recipe) -> str:
+    return with_tags(recipe.prompt, recipe.loras)
+
+
 def _prompt(default: str) -> ui.Label[Any]:
-    return _text(
-        "prompt", "Prompt", "What the new picture shows", default, long=True, required=True
-    )
+    hint = "What the new picture shows"
+    longest = MAX_PROMPT + MAX_TAGS
+    return _text("prompt", "Prompt", hint, default, long=True, longest=longest, required=True)
 
 
 def _negative_prompt(default: str) -> ui.Label[Any]:

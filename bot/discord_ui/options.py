@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 from discord import app_commands
 
 from bot.model import Job
+from inference.loras import MAX_NAME, split_weight
 from inference.model_info import ModelInfo
+from inference.presets import Preset
 from inference.request import (
     MAX_COUNT,
     MAX_GUIDANCE,
@@ -21,6 +23,7 @@ StrengthOption = app_commands.Range[float, 0.0, 1.0]
 StepsOption = app_commands.Range[int, 1, MAX_STEPS]
 GuidanceOption = app_commands.Range[float, 0.0, MAX_GUIDANCE]
 SeedOption = app_commands.Range[int, 0, MAX_SEED]
+LoraOption = app_commands.Range[str, 1, MAX_NAME + 20]
 CountOption = app_commands.Range[int, 1, MAX_COUNT]
 
 SHAPES = {
@@ -64,6 +67,27 @@ def model_choices(models: Sequence[ModelInfo], typed: str) -> list[app_commands.
         app_commands.Choice(name=model.title[:MAX_CHOICE], value=model.id)
         for model in models
         if typed in f"{model.title} {model.id}".lower() and len(model.id) <= MAX_CHOICE
+    ][:MAX_CHOICES]
+
+
+def lora_choices(names: Iterable[str], typed: str) -> list[app_commands.Choice[str]]:
+    """The LoRAs whose name contains what was typed, with the weight that was typed behind it."""
+    wanted, _ = split_weight(typed)
+    weight = typed.strip().removeprefix(wanted)
+    return [
+        app_commands.Choice(name=f"{name}{weight}", value=f"{name}{weight}")
+        for name in names
+        if wanted.lower() in name.lower() and len(name) + len(weight) <= MAX_CHOICE
+    ][:MAX_CHOICES]
+
+
+def preset_choices(presets: Sequence[Preset], typed: str) -> list[app_commands.Choice[str]]:
+    """The presets whose name contains what was typed."""
+    typed = typed.strip().lower()
+    return [
+        app_commands.Choice(name=preset.name, value=preset.name)
+        for preset in presets
+        if typed in preset.name
     ][:MAX_CHOICES]
 
 

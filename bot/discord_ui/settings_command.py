@@ -9,7 +9,9 @@ from bot.discord_ui import options
 from bot.discord_ui.acknowledge import in_time
 from bot.discord_ui.flows import guild_of
 from bot.discord_ui.policy_card import changed, policy_card
+from bot.discord_ui.preset_commands import remove_preset_command, save_preset_command
 from bot.discord_ui.replies import reply
+from bot.jobs.presets import Presets
 from bot.jobs.service import JobService
 from bot.model import GuildPolicy
 
@@ -23,7 +25,7 @@ Channel = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | di
 class SettingsGroup(app_commands.Group):
     """The group /palimpsest, seen by members with Manage Server."""
 
-    def __init__(self, service: JobService) -> None:
+    def __init__(self, service: JobService, presets: Presets) -> None:
         super().__init__(
             name="palimpsest",
             description="How Palimpsest behaves on this server",
@@ -31,6 +33,8 @@ class SettingsGroup(app_commands.Group):
             default_permissions=discord.Permissions(manage_guild=True),
         )
         self._service = service
+        self.add_command(save_preset_command(presets))
+        self.add_command(remove_preset_command(presets))
 
     # Discord lets admins open the command to others; changing a policy needs Manage Server.
     @app_commands.checks.has_permissions(manage_guild=True)

@@ -54,13 +54,16 @@ class Packer:
         self._pictures = pictures
 
     async def pack(self, job: Job, *, limit: int, parameters: bool) -> Parcel:
-        """The pictures of a finished job, none larger than `limit` bytes.
+        """The pictures of a finished job, a ladder's on one sheet; none above `limit` bytes.
 
         parameters: whether the files say what made the pictures, as the stored ones do.
         Together they stay below MAX_REQUEST, or `limit` where that is more.
         Raises Gone (a picture was removed), BadPicture (one cannot be made small enough).
         """
         pngs = [await self._images.get(sha) for sha in job.results]
+        if job.recipe.strengths:
+            labels = [f"{strength:g}" for strength in job.recipe.strengths]
+            pngs = [await self._pictures.sheet(pngs, labels)]
         if not parameters:
             try:
                 pngs = [without_text(png) for png in pngs]
@@ -120,5 +123,7 @@ def _few(notes: list[str]) -> tuple[str, ...]:
 def alt_text(job: Job, number: int) -> str:
     """What picture `number` (from 1) shows, for those who do not see it."""
     which = f"Picture {number} of {len(job.results)}: " if len(job.results) > 1 else ""
+    if job.recipe.strengths:
+        which = f"{len(job.results)} pictures, each painted over further than the last: "
     prompt = plain(job.recipe.prompt, MAX_ALT - len(which))
     return f"{which}{prompt}" if prompt else f"{which}a picture made without a prompt"

@@ -2,12 +2,22 @@
 
 import math
 import secrets
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from bot.errors import Refused, UserError
+from bot.errors import Gone, Refused, UserError
 from bot.model import GuildPolicy
+from inference.loras import LoraUse, check_no_tag, take_loras
 from inference.model_info import DEFAULT_STEPS, ModelInfo
-from inference.request import MAX_SEED, SIDE_MULTIPLE, STRENGTH_BANDS, Recipe
+from inference.presets import Preset
+from inference.request import (
+    LADDER,
+    MAX_SEED,
+    SIDE_MULTIPLE,
+    STRENGTH_BANDS,
+    TASK_STRENGTHS,
+    Recipe,
+)
 from inference.sizes import multiple_size
 
 STRENGTH_STEP = 0.1
@@ -25,6 +35,7 @@ class Wish:
     """Options as a member gave them; None where nothing was given. Ranges are Recipe's.
 
     A missing seed always means a new one. shape: width to height, for a picture over nothing.
+    loras: beside those that tags in the prompt name. ladder: whether strength is left open.
     """
 
     prompt: str
@@ -36,6 +47,19 @@ class Wish:
     count: int | None = None
     scheduler: str | None = None
     shape: tuple[int, int] | None = None
+    loras: tuple[LoraUse, ...] = ()
+    ladder: bool = False
+    task: str = "img2img"
+
+    def styled(self, preset: Preset) -> "Wish":
+        """With the preset's words; its numbers where none were given. Raises RequestError."""
+        return replace(
+            self,
+            prompt=preset.around(self.prompt),
+            negative_prompt=preset.without(self.negative_prompt or ""),
+            strength=preset.strength if self.strength is None else self.strength,
+            guidance=preset.guidance if self.guidance is None else self.guidance,
+        )
 
     def fresh(self, policy: GuildPolicy, model: ModelInfo) -> Recipe:
         """A recipe of its own, missing values from the guild's policy and what suits the model.
@@ -46,7 +70,8 @@ class Wish:
         distilled = model.default_steps < DEFAULT_STEPS
         defaults = Recipe(
             prompt="",
-            strength=policy.default_strength,
+            task=self.task,
+            strength=TASK_STRENGTHS.get(self.task, policy.default_strength),
             steps=model.default_steps if distilled else policy.default_steps,
             guidance=model.default_guidance,
             count=policy.default_count,
@@ -56,13 +81,20 @@ class Wish:
         if self.shape is not None:
             width, height = multiple_size(*self.shape, model.pixel_budget, SIDE_MULTIPLE)
             defaults = defaults.change(width=width, height=height)
-        return self.over(defaults)
+        recipe = self.over(defaults)
+        return laddered(recipe, policy) if self.ladder else recipe
 
     def over(self, parent: Recipe) -> Recipe:
-        """A child's recipe, missing values from its parent. Raises RequestError."""
+        """A child's recipe, missing values from its parent. Raises RequestError.
+
+        Not so its LoRAs: forms show them as tags in the prompt, and whoever takes a tag out means
+        it.
+        """
         given = {name: value for name in _OPTIONS if (value := getattr(self, name)) is not None}
         seed = new_seed() if self.seed is None else self.seed
-        return parent.change(prompt=self.prompt, seed=seed, **given)
+        prompt, tagged = take_loras(self.prompt)
+        check_no_tag(self.negative_prompt or "", where="negative prompt")
+        return parent.change(prompt=prompt, seed=seed, loras=(*self.loras, *tagged), **given)
 
 
 def repeated(recipe: Recipe, _policy: GuildPolicy) -> Recipe:
@@ -73,6 +105,32 @@ def repeated(recipe: Recipe, _policy: GuildPolicy) -> Recipe:
 def rerolled(recipe: Recipe, _policy: GuildPolicy) -> Recipe:
     """The same with a new seed."""
     return recipe.change(seed=new_seed())
+
+
+def laddered(recipe: Recipe, policy: GuildPolicy) -> Recipe:
+    """The same, seed included, at each of a ladder's strengths that the guild allows.
+
+    Raises Refused where it allows none.
+    """
+    low, high = policy.min_strength, policy.max_strength
+    strengths = tuple(strength for strength in LADDER if low <= strength <= high)
+    if not strengths:
+        raise Refused(
+            f"On this server strength is {low:g} to {high:g}, and a ladder has no step there; "
+            "use /reimagine."
+        )
+    return recipe.change(strengths=strengths)
+
+
+def rung(index: int) -> Callable[[Recipe, GuildPolicy], Recipe]:
+    """A ladder's picture `index` (0-based) by itself."""
+
+    def alone(recipe: Recipe, _policy: GuildPolicy) -> Recipe:
+        if index >= len(recipe.strengths):
+            raise Gone("That ladder has no such step.")
+        return recipe.single(index)
+
+    return alone
 
 
 def weaker(recipe: Recipe, policy: GuildPolicy) -> Recipe:

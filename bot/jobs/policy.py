@@ -56,15 +56,18 @@ def check_channel(policy: GuildPolicy, channel_id: int, *, thread_of: int | None
 def check_recipe(policy: GuildPolicy, recipe: Recipe) -> None:
     """Raises Refused where strength, steps or count are outside of what the guild allows."""
     low, high = policy.min_strength, policy.max_strength
-    if not low <= recipe.strength <= high:
-        nearest = low if recipe.strength < low else high
+    for strength in recipe.strengths or (recipe.strength,):
+        if low <= strength <= high:
+            continue
+        nearest = low if strength < low else high
         raise Refused(
-            f"Strength {recipe.strength:g} is outside {low:g} to {high:g} on this server; "
+            f"Strength {strength:g} is outside {low:g} to {high:g} on this server; "
             f"the nearest allowed value is {nearest:g}."
         )
     for name, value, most in (
         ("Steps", recipe.steps, policy.max_steps),
-        ("Count", recipe.count, policy.max_count),
+        # A ladder's number of pictures is nobody's choice.
+        ("Count", 1 if recipe.strengths else recipe.count, policy.max_count),
     ):
         if value > most:
             raise Refused(

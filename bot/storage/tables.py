@@ -72,6 +72,18 @@ guild_policies = Table(
     Column("parameters", Boolean, nullable=False, server_default=true()),
 )
 
+guild_presets = Table(
+    "guild_presets",
+    metadata,
+    Column("guild_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, primary_key=True),
+    Column("prefix", Text, nullable=False),
+    Column("suffix", Text, nullable=False),
+    Column("negative_prompt", Text, nullable=False),
+    Column("strength", Float),
+    Column("guidance", Float),
+)
+
 # One row is one job from before its acknowledgement until for ever; the rows
 # in state "queued" are the queue.
 jobs = Table(

@@ -1,56 +1,89 @@
-"""Which slots share a forward pass."""
+"""Which slots share a forward pass, and whose turn it is."""
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
+from inference.engine.costs import Size
+from inference.engine.ladder import Ladder
 from inference.engine.settings import EngineSettings
 from inference.engine.slot import Slot
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
-    """One forward pass.
+    """Slots of one kind and size that advance together.
 
-    padded: rows it has in all; what `slots` do not fill repeats the first row.
+    rows: of a forward pass. In strict mode it is padded to so many; where the slots have more
+    than that, several passes share them.
     """
 
     slots: tuple[Slot, ...]
-    padded: int
+    rows: int
 
     @property
-    def rows(self) -> int:
-        """Rows that matter."""
-        return sum(len(slot.rows) for slot in self.slots)
+    def size(self) -> Size:
+        """Of all of its slots."""
+        return self.slots[0].job.size
 
 
-def plan(slots: Iterable[Slot], settings: EngineSettings) -> Iterator[Batch]:
-    """Every slot once: grouped by what can share a forward pass, in the order they came.
+class Batches:
+    """Makes the batches of an engine.
 
-    In strict mode slots with and without an unconditional row are kept apart, and each kind has
-    one number of rows: then the shape of a slot's forward pass follows from its request alone.
+    parameters: of the denoiser.
     """
-    groups: dict[tuple[Hashable, ...], list[Slot]] = {}
-    for slot in slots:
-        rows = len(slot.rows) if settings.strict else 0
-        groups.setdefault((rows, *slot.kind), []).append(slot)
-    for group in groups.values():
-        yield from _strict(group, settings.rows) if settings.strict else _packed(group, settings)
 
+    def __init__(self, settings: EngineSettings, ladder: Ladder, parameters: int) -> None:
+        self._settings = settings
+        self._ladder = ladder
+        self._parameters = parameters
 
-def _strict(group: list[Slot], rows: int) -> Iterator[Batch]:
-    together = rows // 2
-    padded = together * len(group[0].rows)
-    for start in range(0, len(group), together):
-        yield Batch(slots=tuple(group[start : start + together]), padded=padded)
+    def rows(self, size: Size, each: int) -> int:
+        """Rows of a forward pass for pictures of this size with `each` rows.
 
+        In strict mode always so many, whatever is in flight; else at most.
+        """
+        rows = self._settings.rows_for(size[1] * size[2], self._parameters, each)
+        most = self._ladder.way(size).rows
+        if most is None or most >= rows:
+            return rows
+        if self._settings.strict and most > each:
+            return most // each * each
+        return most
 
-def _packed(group: list[Slot], settings: EngineSettings) -> Iterator[Batch]:
-    batch: list[Slot] = []
-    rows = 0
-    for slot in group:
-        if rows + len(slot.rows) > settings.rows:
-            yield Batch(slots=tuple(batch), padded=rows)
-            batch, rows = [], 0
-        batch.append(slot)
-        rows += len(slot.rows)
-    yield Batch(slots=tuple(batch), padded=rows)
+    def tick(self, slots: Sequence[Slot]) -> Iterator[Batch]:
+        """Batches until every slot that runs has advanced.
+
+        The kinds take turns, a batch each: where one has several batches, the others advance
+        again after each of them. So between two steps of a picture every other kind has the
+        device once, however many pictures it has. Within a kind those that advanced least go
+        first, else those that were opened first.
+
+        In strict mode slots with and without an unconditional row are of different kinds: then
+        the shape of a slot's forward pass follows from its request alone.
+        """
+        before = {slot: slot.done for slot in slots}
+        kinds: dict[tuple[Hashable, ...], list[Slot]] = {}
+        for slot in slots:
+            each = len(slot.rows) if self._settings.strict else 0
+            kinds.setdefault((each, *slot.kind), []).append(slot)
+        while any(slot.done == before[slot] for slot in slots if slot.runs):
+            for kind in kinds.values():
+                running = [slot for slot in kind if slot.runs]
+                if running:
+                    running.sort(key=lambda slot: slot.done - before[slot])
+                    yield self._fill(running)
+
+    def _fill(self, slots: list[Slot]) -> Batch:
+        """The first of them, as many as go together."""
+        first = slots[0]
+        most = self.rows(first.job.size, len(first.rows))
+        if self._settings.strict:
+            together = max(1, most // len(first.rows))
+            return Batch(slots=tuple(slots[:together]), rows=most)
+        chosen, rows = [first], len(first.rows)
+        for slot in slots[1:]:
+            if rows + len(slot.rows) > most:
+                break
+            chosen.append(slot)
+            rows += len(slot.rows)
+        return Batch(slots=tuple(chosen), rows=min(rows, most))

@@ -1,25 +1,51 @@
 """From a catalogue entry to an engine with its model in memory."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from inference.engine.engine import Engine
+from inference.engine.preview import Preview
+from inference.engine.serial import SerialEngine
 from inference.engine.settings import EngineSettings
 from inference.errors import ModelError
-from inference.families.load import default_dtype, find_device, load_model
+from inference.families.codecs import load_preview
+from inference.families.folder import ModelFolder
+from inference.families.latents import LatentCodec
+from inference.families.load import STEPWISE, default_dtype, find_device, load_model
+from inference.families.pipeline_load import load_pipeline
+from inference.families.pix2pix import PIPELINE as PIX2PIX
 from inference.families.schedulers import check_scheduler
+from inference.families.serial import SerialModel
+from inference.families.translation import load_pix2pix
 from inference.model_info import ModelInfo, describe, revision
+from inference.shelf import Shelf
+
+AnyEngine = Engine | SerialEngine
+"""What the worker and the command line drive alike."""
 
 _LIBRARIES = ("torch", "diffusers", "transformers")
 
 
 def load_engine(
-    info: ModelInfo, device: str = "auto", settings: EngineSettings | None = None
-) -> Engine:
+    info: ModelInfo,
+    device: str = "auto",
+    settings: EngineSettings | None = None,
+    *,
+    shelf: Shelf | None = None,
+) -> AnyEngine:
     """Loads a model onto a device (`auto`, `cpu`, `cuda`, `cuda:N`); takes seconds to minutes.
 
-    A hub repository that is not here yet is downloaded.
+    Its folder says which engine that is: the one that shares steps where the model allows it. A
+    hub repository that is not here yet is downloaded.
+
+    shelf: the LoRAs and embeddings that requests may name; by default those of `info.adapters`.
 
     Raises ModelError that names the file or part at fault, RequestError for a default scheduler
     that does not exist.
@@ -28,16 +54,51 @@ def load_engine(
     folder = info.folder
     if folder is None:
         folder = _download(info.location)
-        info = replace(describe(folder), id=info.id, title=info.title, location=info.location)
+        found = describe(folder)
+        info = replace(
+            found,
+            id=info.id,
+            title=info.title,
+            location=info.location,
+            vae=info.vae or found.vae,
+            adapters=info.adapters,
+        )
     check_scheduler(info.default_scheduler)
     settings = settings or EngineSettings.for_device(target)
-    return Engine(
-        load_model(folder, target, default_dtype(target, exact=settings.exact)),
-        info,
-        settings,
-        revision=revision(info.location),
-        versions={name: version(name) for name in _LIBRARIES},
+    facts: dict[str, Any] = {
+        "revision": revision(info.location, info.vae),
+        "versions": {name: version(name) for name in _LIBRARIES},
+    }
+    if ModelFolder(folder).pipeline not in STEPWISE:
+        return SerialEngine(_serial(folder, info, target), info, settings, **facts)
+    dtype = default_dtype(target, exact=settings.exact)
+    vae = None if info.vae is None else Path(info.vae)
+    if shelf is None and info.adapters is not None:
+        shelf = Shelf(Path(info.adapters))
+    model = load_model(folder, target, dtype, vae=vae, info=info, shelf=shelf)
+    return Engine(model, info, settings, preview=_preview(model.codec, info, folder), **facts)
+
+
+def _preview(codec: LatentCodec, info: ModelInfo, folder: Path) -> Preview:
+    """With the tiny autoencoder that the model's folder names, if it does."""
+    tiny = None
+    if info.preview_vae is not None:
+        tiny = load_preview(Path(info.preview_vae), folder, codec)
+    return Preview(codec, tiny)
+
+
+def _serial(folder: Path, info: ModelInfo, device: torch.device) -> SerialModel:
+    if ModelFolder(folder).pipeline == PIX2PIX:
+        return load_pix2pix(folder, device)
+    dtype = default_dtype(device, exact=True)
+    return load_pipeline(
+        folder, info, device=device, dtype=dtype, draw=partial(_draw, info, folder)
     )
+
+
+def _draw(info: ModelInfo, folder: Path, codec: LatentCodec) -> Callable[[Tensor], bytes]:
+    preview = _preview(codec, info, folder)
+    return lambda latents: preview.jpeg(latents, (1.0, 1.0))
 
 
 def _download(repository: str) -> Path:
@@ -48,8 +109,12 @@ def _download(repository: str) -> Path:
         return Path(
             snapshot_download(
                 repository,
-                allow_patterns=["*.json", "*/*.txt", "*/*.safetensors"],
-                ignore_patterns=["*.fp16.safetensors", "*.non_ema.safetensors"],
+                allow_patterns=["*.json", "*/*.txt", "*/*.model", "*/*.jinja", "*/*.safetensors"],
+                ignore_patterns=[
+                    "*.fp16.safetensors",
+                    "*.fp16-*.safetensors",
+                    "*.non_ema.safetensors",
+                ],
             )
         )
     except (OSError, ValueError) as error:

@@ -8,32 +8,46 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from inference.engine.job import Job
 from inference.families.base import DiffusionModel
 from inference.families.conditioning import Row
-from inference.families.latents import Posterior
-from inference.request import GenerationRequest
+from inference.families.flow import straight_on
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class Slot:
     """A picture's latents, its own scheduler and its own random numbers.
 
-    job_id, index: which picture of which job.
+    job, index: which picture of which job. life: of the job, when this was opened.
     rows: the unconditional and the conditional one, or the latter alone.
+    kind: slots of equal kind can share a forward pass.
     latents: [1, C, h, w], fp32. timesteps: those that are to run; done: how many have.
+    draws: whether a step of the scheduler takes random numbers.
     estimate: what the finished latents would be by the last step, for previews.
     """
 
-    job_id: int
+    job: Job
     index: int
+    life: int
     rows: tuple[Row, ...]
-    guidance: float
+    kind: tuple[Hashable, ...]
     scheduler: Any
+    draws: bool
     timesteps: Tensor
     generator: torch.Generator
     latents: Tensor
     done: int = 0
     estimate: Tensor | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether it is still wanted: its job is not over and did not start over."""
+        return self.life == self.job.life and not self.job.over
+
+    @property
+    def runs(self) -> bool:
+        """Whether a forward pass is wanted."""
+        return self.done < len(self.timesteps) and self.live
 
     @property
     def finished(self) -> bool:
@@ -45,11 +59,6 @@ class Slot:
         """The one that is next."""
         return self.timesteps[self.done]
 
-    @property
-    def kind(self) -> tuple[Hashable, ...]:
-        """Slots of equal kind can share a forward pass."""
-        return (*self.latents.shape[1:], *self.rows[0].kind)
-
     def model_input(self) -> Tensor:
         """The latents as the model wants them at this timestep."""
         scale = getattr(self.scheduler, "scale_model_input", None)  # flow matching needs none
@@ -60,36 +69,39 @@ class Slot:
         prediction = predictions[-1:]
         if len(self.rows) == 2:
             away = predictions[:1]
-            prediction = away + self.guidance * (prediction - away)
-        options = {"generator": self.generator} if _draws(self.scheduler) else {}
+            prediction = away + self.job.request.guidance * (prediction - away)
+        options = {"generator": self.generator} if self.draws else {}
         step = self.scheduler.step(prediction, self.timestep, self.latents, **options)
+        if hasattr(self.scheduler, "scale_noise"):  # so only those of flow matching call it
+            self.estimate = straight_on(self.scheduler, self.latents, self.timestep, prediction)
+        else:
+            self.estimate = _estimate(step, self.scheduler)
         self.latents = step.prev_sample
-        self.estimate = _estimate(step, self.scheduler)
         self.done += 1
 
 
-def open_slot(
-    model: DiffusionModel,
-    request: GenerationRequest,
-    *,
-    job_id: int,
-    index: int,
-    scheduler: str | None,
-    rows: tuple[Row, ...],
-    shape: tuple[int, int, int],
-    posterior: Posterior | None,
-) -> Slot:
-    """Picture `index` of a request where it enters its schedule; see `DiffusionModel.enter`."""
-    generator = torch.Generator().manual_seed(request.seed_of(index))
+def open_slot(model: DiffusionModel, job: Job, index: int, scheduler: str | None) -> Slot:
+    """Picture `index` of an encoded job where it enters its schedule; see `DiffusionModel.enter`.
+
+    Raises RequestError for a scheduler that does not suit.
+    """
+    request = job.request.single(index)
+    generator = torch.Generator().manual_seed(request.seed)
     entry = model.enter(
-        request, scheduler=scheduler, shape=shape, posterior=posterior, generator=generator
+        request,
+        scheduler=scheduler,
+        shape=job.size,
+        posterior=job.posterior,
+        generator=generator,
     )
     return Slot(
-        job_id=job_id,
+        job=job,
         index=index,
-        rows=rows,
-        guidance=request.guidance,
+        life=job.life,
+        rows=job.rows,
+        kind=(*job.size, *job.rows[0].kind),
         scheduler=entry.scheduler,
+        draws=_draws(entry.scheduler),
         timesteps=entry.timesteps,
         generator=generator,
         latents=entry.latents,

@@ -17,6 +17,7 @@ _MODULES = frozenset(
     {
         "inference.errors",
         "inference.executors.messages",
+        "inference.loras",
         "inference.request",
         "inference.result",
     }

@@ -1,12 +1,12 @@
-"""How much memory models may take together."""
+"""How much memory there is, and how much of it models may take together."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-_CGROUP_LIMITS = (
-    Path("/sys/fs/cgroup/memory.max"),
-    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-)
+_CGROUPS = Path("/sys/fs/cgroup")
+_MEMINFO = Path("/proc/meminfo")
+_OWN_CGROUPS = Path("/proc/self/cgroup")
 
 
 def room_for_models(device: str) -> int:
@@ -17,14 +17,68 @@ def room_for_models(device: str) -> int:
     return (_machine() if device == "cpu" else _accelerator() or _machine()) // 3
 
 
+def available_on_machine() -> int:
+    """Bytes that could be taken now without swapping: the machine's, or the container's rest.
+
+    Where the system does not tell what is available, all that it has.
+    """
+    kilobytes = [line.split()[1] for line in _lines(_MEMINFO) if line.startswith("MemAvailable:")]
+    sizes = [_machine(), *(int(number) * 1024 for number in kilobytes)]
+    for folder, limit, usage, cache in _cgroups():
+        most, taken = _number(folder / limit), _number(folder / usage)
+        if most is not None and taken is not None:
+            # What the kernel only keeps of files, it drops before it refuses memory.
+            reusable = sum(
+                int(line.split()[1])
+                for line in _lines(folder / "memory.stat")
+                if line.startswith(f"{cache} ")
+            )
+            sizes.append(max(0, most - taken + reusable))
+    return min(sizes)
+
+
 def _machine() -> int:
     """The machine's memory, or what the container allows of it."""
-    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    for limit in _CGROUP_LIMITS:
-        text = limit.read_text().strip() if limit.is_file() else "max"
-        if text.isdigit():
-            sizes.append(int(text))
-    return min(sizes)
+    limits = (_number(folder / limit) for folder, limit, _, _ in _cgroups())
+    sizes = [limit for limit in limits if limit is not None]
+    return min([os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *sizes])
+
+
+def _cgroups() -> Iterator[tuple[Path, str, str, str]]:
+    """The control groups that this process is in, its own and those above it.
+
+    Each is a folder with the names of its limit, its usage and, in memory.stat, its file cache,
+    which differ between the two versions of control groups.
+    """
+    for line in _lines(_OWN_CGROUPS):
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            root, names = _CGROUPS, ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            root = _CGROUPS / "memory"
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            continue
+        # Within a container the path may be the host's, and only the root is there.
+        own = root / path.lstrip("/")
+        yield from ((folder, *names) for folder in (own, *own.parents) if _within(folder, root))
+
+
+def _within(folder: Path, root: Path) -> bool:
+    return folder.is_relative_to(root) and folder.is_dir()
+
+
+def _number(path: Path) -> int | None:
+    """What a file of a control group says; None for "max" and where there is no such file."""
+    text = "".join(_lines(path))
+    return int(text) if text.isdigit() else None
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except OSError:  # no Linux, or not for us to see
+        return []
 
 
 def _accelerator() -> int:

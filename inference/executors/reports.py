@@ -1,8 +1,14 @@
 """Exceptions of the engine's process turned into those that the bot's process knows."""
 
+import re
 import traceback
 
 from inference.errors import EngineFault, InferenceError, OutOfMemory
+
+_RAN_OUT = re.compile(
+    r"DefaultCPUAllocator|not enough memory|can't allocate memory|out of memory|ALLOC_FAILED"
+)
+"""What plain RuntimeErrors say: of torch's allocator for the CPU, of CUDA and its libraries."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -10,8 +16,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return (
         isinstance(error, MemoryError | OutOfMemory)
         or any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)
-        # What torch's allocator for the CPU raises is a plain RuntimeError.
-        or (isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error))
+        or (isinstance(error, RuntimeError) and _RAN_OUT.search(str(error)) is not None)
         or (error.__cause__ is not None and is_out_of_memory(error.__cause__))
     )
 

@@ -27,6 +27,18 @@ class Entry:
     latents: Tensor
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Modules:
+    """The networks of a model, by what they are used for.
+
+    denoiser: runs in every step. autoencoder, text_encoders: before and after them.
+    """
+
+    denoiser: Any
+    autoencoder: Any
+    text_encoders: tuple[Any, ...]
+
+
 Line = tuple[Tensor, Tensor, Row]
 """One row of a forward pass: latents [1, C, h, w], their timestep [] and their conditioning."""
 
@@ -44,7 +56,11 @@ class DiffusionModel(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are."""
+        """Where it works."""
+
+    @property
+    def modules(self) -> Modules:
+        """Its networks, for those who watch and save memory."""
 
     def rows(self, request: GenerationRequest, *, width: int, height: int) -> tuple[Row, ...]:
         """What steers a picture of this size in pixels: the unconditional row, where guidance

@@ -15,12 +15,22 @@ class Cache(Generic[Key, Value]):
         self._size = size
         self._values: OrderedDict[Key, Value] = OrderedDict()
 
-    def get(self, key: Key, make: Callable[[], Value]) -> Value:
-        """The value for this key, made if it is not there."""
-        if key in self._values:
-            self._values.move_to_end(key)
-            return self._values[key]
-        value = self._values[key] = make()
+    def find(self, key: Key) -> Value | None:
+        """The value for this key, if it is there."""
+        if key not in self._values:
+            return None
+        self._values.move_to_end(key)
+        return self._values[key]
+
+    def put(self, key: Key, value: Value) -> None:
+        """Keeps it."""
+        self._values[key] = value
         if len(self._values) > self._size:
             self._values.popitem(last=False)
-        return value
+
+    def get(self, key: Key, make: Callable[[], Value]) -> Value:
+        """The value for this key, made if it is not there."""
+        if key not in self._values:
+            self.put(key, make())
+        self._values.move_to_end(key)
+        return self._values[key]

@@ -5,16 +5,20 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from inference.families.lora_set import NO_LORAS, LoraSet
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class PromptEmbedding:
     """One prompt as the text encoders see it.
 
     tokens: [1, length, width]; pooled: [1, width], or None where the model uses none.
+    pins: of the embeddings in it, as `LoraSet.pins`.
     """
 
     tokens: Tensor
     pooled: Tensor | None = None
+    pins: tuple[tuple[str, str], ...] = ()
 
     @property
     def length(self) -> int:
@@ -29,15 +33,20 @@ class Row:
     tokens: [1, length, width].
     pooled, time_ids: SDXL's micro-conditioning, [1, n] each, else None.
     guidance_embedding: [1, n] for a model that takes guidance as an input, else None.
+    loras: that must be in force in the forward pass.
+    pins: of the LoRAs and embeddings that it takes, as `LoraSet.pins`.
     """
 
     tokens: Tensor
     pooled: Tensor | None = None
     time_ids: Tensor | None = None
     guidance_embedding: Tensor | None = None
+    loras: LoraSet = NO_LORAS
+    pins: tuple[tuple[str, str], ...] = ()
 
     @property
     def kind(self) -> tuple[Hashable, ...]:
         """Everything about it that must agree within one forward pass."""
         parts = (self.pooled, self.time_ids, self.guidance_embedding)
-        return (*self.tokens.shape[1:], *(0 if part is None else part.shape[1] for part in parts))
+        shapes = (0 if part is None else part.shape[1] for part in parts)
+        return (*self.tokens.shape[1:], *shapes, self.loras.mix)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.errors import ModelError
+from inference.safetensors_file import read_header
 
 # What a weights file may be called, as diffusers and transformers write them.
 _STEMS = ("diffusion_pytorch_model", "model")
@@ -15,14 +16,17 @@ _VARIANTS = (None, "fp16", "bf16")
 class ModelFolder:
     """Reads a model's JSON files and finds its weights.
 
+    vae: a folder to be used for the part `vae` instead of the model's own.
+
     Every error is a ModelError that names the file at fault.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, vae: Path | None = None) -> None:
         self.path = path
+        self.vae = vae
         if not path.is_dir():
             raise ModelError(f"The model folder {path} does not exist.")
-        self._index = self._read("model_index.json")
+        self._index = read_json(path / "model_index.json")
 
     @property
     def pipeline(self) -> str:
@@ -32,10 +36,18 @@ class ModelFolder:
             raise ModelError(f"{self.path / 'model_index.json'} names no pipeline (_class_name).")
         return name
 
+    @property
+    def parts(self) -> dict[str, tuple[str, str]]:
+        """All parts that the index names, with the library and the class of each."""
+        return {
+            name: (str(entry[0]), str(entry[1]))
+            for name, entry in self._index.items()
+            if isinstance(entry, list) and len(entry) == 2 and entry[1] is not None
+        }
+
     def has(self, part: str) -> bool:
         """Whether the index names this part."""
-        entry = self._index.get(part)
-        return isinstance(entry, list) and len(entry) == 2 and entry[1] is not None
+        return part in self.parts
 
     def option(self, name: str, default: Any) -> Any:
         """A plain value of the index."""
@@ -43,13 +55,14 @@ class ModelFolder:
 
     def config(self, part: str, name: str = "config.json") -> dict[str, Any]:
         """The configuration of one part."""
-        self.require(part)
-        return self._read(f"{part}/{name}")
+        return read_json(self.require(part) / name)
 
     def require(self, part: str) -> Path:
         """The folder of a part that the model cannot do without."""
         folder = self.path / part
-        if not self.has(part):
+        if part == "vae" and self.vae is not None:
+            folder = self.vae
+        elif not self.has(part):
             raise ModelError(f"{self.path / 'model_index.json'} names no {part}.")
         if not folder.is_dir():
             raise ModelError(f"{folder} is missing.")
@@ -88,7 +101,7 @@ class ModelFolder:
         return False
 
     def _shards(self, folder: Path, index: str) -> Iterator[Path]:
-        table = self._read(f"{folder.name}/{index}").get("weight_map")
+        table = read_json(folder / index).get("weight_map")
         if not isinstance(table, dict):
             raise ModelError(f"{folder / index} has no weight_map.")
         for name in sorted(set(table.values())):
@@ -96,17 +109,18 @@ class ModelFolder:
                 raise ModelError(f"{folder / name} is missing.")
             yield folder / name
 
-    def _read(self, name: str) -> dict[str, Any]:
-        path = self.path / name
-        try:
-            content = json.loads(path.read_text("utf-8"))
-        except FileNotFoundError:
-            raise ModelError(f"{path} is missing.") from None
-        except (OSError, ValueError) as error:
-            raise ModelError(f"{path} cannot be read: {error}.") from error
-        if not isinstance(content, dict):
-            raise ModelError(f"{path} is not a JSON object.")
-        return content
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A file's JSON object. Raises ModelError that names it."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{path} is missing.") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read: {error}.") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} is not a JSON object.")
+    return content
 
 
 def check_safetensors(path: Path) -> None:
@@ -115,14 +129,7 @@ def check_safetensors(path: Path) -> None:
     An interrupted download or copy is the usual damage, and reading the weights of a large model
     only to find it out takes a minute.
     """
-    size = path.stat().st_size
     try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(min(length, size)))
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name[:2] != "__"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        read_header(path)
+    except ValueError as error:
         raise ModelError(f"{path} is damaged: {error}.") from error
-    expected = 8 + length + max(ends, default=0)
-    if size != expected:
-        raise ModelError(f"{path} is damaged: it has {size} bytes instead of {expected}.")

@@ -1,6 +1,7 @@
 """Pictures to latents and back, through a model's autoencoder."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,26 +38,40 @@ class LatentCodec:
 
     def __init__(self, vae: Any) -> None:
         self._vae = vae
+        self.device = torch.device(vae.device)
+        """Where it works; between two uses the autoencoder may be kept elsewhere."""
         config = vae.config
         self.channels = int(config.latent_channels)
         self.factor = 2 ** (len(config.block_out_channels) - 1)
         self._scaling = float(config.scaling_factor)
+        self._shift = getattr(config, "shift_factor", None)
         self._mean = self._per_channel(getattr(config, "latents_mean", None))
         self._std = self._per_channel(getattr(config, "latents_std", None))
 
     @property
-    def device(self) -> torch.device:
-        """Where the autoencoder is."""
-        return torch.device(self._vae.device)
+    def network(self) -> Any:
+        """The autoencoder itself."""
+        return self._vae
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of its weights."""
+        return self._vae.dtype
 
     def shape(self, width: int, height: int) -> tuple[int, int, int]:
         """Of the latents of a picture of this size in pixels, multiples of `factor`."""
         return self.channels, height // self.factor, width // self.factor
 
-    def encode(self, pixels: Pixels) -> Posterior:
-        """The posterior of one picture whose sides are multiples of `factor`."""
-        image = torch.from_numpy(pixels.astype(np.float32) / 255.0).permute(2, 0, 1)[None]
-        image = (2.0 * image - 1.0).to(self._vae.device, self._vae.dtype)
+    def encode(self, pictures: Sequence[Pixels]) -> list[Posterior]:
+        """The posteriors of pictures of one size, whose sides are multiples of `factor`."""
+        images = torch.from_numpy(np.stack(pictures).astype(np.float32) / 255.0)
+        images = (2.0 * images.permute(0, 3, 1, 2) - 1.0).to(self.device, self._vae.dtype)
+        together = self._posterior(images)
+        each = zip(together.mean.split(1), together.deviation.split(1), strict=True)
+        return [replace(together, mean=mean, deviation=deviation) for mean, deviation in each]
+
+    def _posterior(self, image: Tensor) -> Posterior:
+        """What the encoder says of [B, 3, h, w] in -1…1; other autoencoders say it otherwise."""
         posterior = self._vae.encode(image).latent_dist
         return Posterior(mean=posterior.mean.float(), deviation=posterior.std.float())
 
@@ -64,12 +79,16 @@ class LatentCodec:
         """A posterior's sample as the denoiser wants it."""
         if self._mean is not None and self._std is not None:
             return (sample - self._mean) * self._scaling / self._std
+        if self._shift is not None:
+            return (sample - self._shift) * self._scaling
         return self._scaling * sample
 
     def unscale(self, latents: Tensor) -> Tensor:
         """The inverse of `scale`."""
         if self._mean is not None and self._std is not None:
             return latents * self._std / self._scaling + self._mean
+        if self._shift is not None:
+            return latents / self._scaling + self._shift
         return latents / self._scaling
 
     def decode(self, latents: Tensor) -> list[Pixels]:
@@ -81,4 +100,4 @@ class LatentCodec:
     def _per_channel(self, values: list[float] | None) -> Tensor | None:
         if values is None:
             return None
-        return torch.tensor(values, device=self._vae.device).view(1, -1, 1, 1)
+        return torch.tensor(values, device=self.device).view(1, -1, 1, 1)

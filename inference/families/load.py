@@ -1,19 +1,32 @@
 """Reads a diffusers folder into memory. Which family it is, its own files say."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from inference.errors import ModelError
+from inference.executors.memory import room_for_models
+from inference.families.adapters import Adapters
 from inference.families.clip import ClipEncoder
+from inference.families.codecs import check_vae, load_codec
+from inference.families.embeddings import XL_NAMES, Vocabulary
+from inference.families.flow_parts import check_flux, check_sd3
+from inference.families.flow_text import FLUX_T5_LENGTH, SD3_T5_LENGTHS, FluxText, SD3Text
+from inference.families.flux import FluxModel
 from inference.families.folder import ModelFolder
 from inference.families.latents import LatentCodec
 from inference.families.model import MicroConditioning, UNetModel
-from inference.families.prompts import Prompts
-from inference.families.quiet import quiet
+from inference.families.packed import pack
+from inference.families.prompts import KEPT_LONG, Prompts
 from inference.families.schedulers import SchedulerFactory
+from inference.families.sd3 import SD3Model
+from inference.families.t5 import T5Encoder
 from inference.families.text import SDText, SDXLText
+from inference.families.weights import first_line, load_weights
+from inference.model_info import ModelInfo, describe
+from inference.shelf import Shelf
 
 _SD = {
     "StableDiffusionPipeline",
@@ -22,6 +35,11 @@ _SD = {
     "LatentConsistencyModelImg2ImgPipeline",
 }
 _SDXL = {"StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline"}
+_SD3 = {"StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline"}
+_FLUX = {"FluxPipeline", "FluxImg2ImgPipeline"}
+
+STEPWISE = _SD | _SDXL | _SD3 | _FLUX
+"""The pipelines whose models `load_model` can load: their steps can be run one at a time."""
 
 
 def find_device(name: str) -> torch.device:
@@ -52,36 +70,68 @@ def default_dtype(device: torch.device, *, exact: bool) -> torch.dtype:
     return torch.float32 if exact or not native else torch.bfloat16
 
 
-def load_model(path: Path, device: torch.device, dtype: torch.dtype) -> UNetModel:
+def load_model(
+    path: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    vae: Path | None = None,
+    info: ModelInfo | None = None,
+    shelf: Shelf | None = None,
+) -> UNetModel | SD3Model | FluxModel:
     """The model in a diffusers folder.
 
-    dtype: of the UNet, and on a GPU of the rest; on a CPU the rest is fp32, as it runs but once.
+    dtype: of the denoiser and the autoencoder, and on a GPU of the text encoders; on a CPU those
+        are fp32, as they run but once.
+    vae: the folder of an autoencoder to be used instead of the model's own.
+    info: what it is called; by default what its folder says. shelf: its LoRAs and embeddings.
 
     Raises ModelError that names the file or part that is missing, damaged or of an unknown kind.
     """
-    folder = ModelFolder(path)
-    if folder.pipeline not in _SD | _SDXL:
-        raise ModelError(
-            f"{path / 'model_index.json'} is of a kind that is not supported, {folder.pipeline}."
-        )
-    loader = _Loader(folder, device, dtype)
-    return loader.sdxl() if folder.pipeline in _SDXL else loader.sd()
+    folder = ModelFolder(path, vae=vae)
+    check_vae(folder)
+    loader = _Loader(folder, device, dtype, info or describe(path), shelf or Shelf())
+    for pipelines, read in (
+        (_SD, loader.sd),
+        (_SDXL, loader.sdxl),
+        (_SD3, loader.sd3),
+        (_FLUX, loader.flux),
+    ):
+        if folder.pipeline in pipelines:
+            return read()
+    raise ModelError(
+        f"{path / 'model_index.json'} is of a kind that is not supported, {folder.pipeline}."
+    )
 
 
 class _Loader:
-    def __init__(self, folder: ModelFolder, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        folder: ModelFolder,
+        device: torch.device,
+        dtype: torch.dtype,
+        info: ModelInfo,
+        shelf: Shelf,
+    ) -> None:
         self._folder = folder
+        self._info = info
+        self._shelf = shelf
         self._device = device
         self._dtype = dtype
         self._rest = torch.float32 if device.type == "cpu" else dtype
 
     def sd(self) -> UNetModel:
         self._check("unet", "vae", "text_encoder")
-        text = SDText(self._clip("tokenizer", "text_encoder", "CLIPTextModel"))
+        words = Vocabulary(self._shelf, self._info)
+        clip = self._clip("tokenizer", "text_encoder", "CLIPTextModel", words)
+        unet = self._unet()
+        networks = {"unet": unet, "text_encoder": clip.network}
+        adapters = Adapters(networks, self._shelf, self._info)
         return UNetModel(
-            unet=self._unet(),
+            unet=unet,
             codec=self._codec(),
-            prompts=Prompts(text),
+            prompts=Prompts(SDText(clip), adapters=adapters, vocabulary=words),
+            adapters=adapters,
             schedulers=self._schedulers(outdated_defaults=True),
             device=self._device,
             dtype=self._dtype,
@@ -90,19 +140,74 @@ class _Loader:
     def sdxl(self) -> UNetModel:
         both = self._folder.has("text_encoder")
         self._check("unet", "vae", "text_encoder_2", *(["text_encoder"] if both else []))
-        encoders = [self._clip("tokenizer_2", "text_encoder_2", "CLIPTextModelWithProjection")]
+        words = Vocabulary(self._shelf, self._info, encoders=XL_NAMES if both else XL_NAMES[1:])
+        kind = "CLIPTextModelWithProjection"
+        second = self._clip("tokenizer_2", "text_encoder_2", kind, words, XL_NAMES[1])
+        unet = self._unet()
+        encoders, networks = [second], {"unet": unet, "text_encoder_2": second.network}
         if both:
-            encoders.insert(0, self._clip("tokenizer", "text_encoder", "CLIPTextModel"))
+            first = self._clip("tokenizer", "text_encoder", "CLIPTextModel", words, XL_NAMES[0])
+            encoders, networks = [first, second], networks | {"text_encoder": first.network}
+        adapters = Adapters(networks, self._shelf, self._info)
         zeros = bool(self._folder.option("force_zeros_for_empty_prompt", True))
         aesthetic = bool(self._folder.option("requires_aesthetics_score", False))
+        text = SDXLText(encoders, zeros_for_empty=zeros)
         return UNetModel(
-            unet=self._unet(),
+            unet=unet,
             codec=self._codec(),
-            prompts=Prompts(SDXLText(encoders, zeros_for_empty=zeros)),
-            schedulers=self._schedulers(outdated_defaults=False),
+            prompts=Prompts(text, adapters=adapters, vocabulary=words),
+            adapters=adapters,
+            schedulers=self._schedulers(),
             device=self._device,
             dtype=self._dtype,
             micro=MicroConditioning(aesthetic=aesthetic),
+        )
+
+    def sd3(self) -> SD3Model:
+        from diffusers.models.transformers.transformer_sd3 import SD3Transformer2DModel
+
+        check_sd3(self._folder)
+        schedulers = self._schedulers(flow=True)
+        kind = "CLIPTextModelWithProjection"
+        first = self._clip("tokenizer", "text_encoder", kind)
+        second = self._clip("tokenizer_2", "text_encoder_2", kind)
+        t5 = None
+        if self._folder.has("text_encoder_3"):
+            t5 = self._t5("tokenizer_3", "text_encoder_3", SD3_T5_LENGTHS)
+        transformer = self._weights(SD3Transformer2DModel, "transformer", self._dtype)
+        width = int(transformer.config.joint_attention_dim)
+        clips = {"text_encoder": first.network, "text_encoder_2": second.network}
+        adapters = Adapters({"transformer": transformer, **clips}, self._shelf, self._info)
+        return SD3Model(
+            transformer=transformer,
+            codec=self._codec(),
+            prompts=Prompts(
+                SD3Text(first, second, t5, width=width), adapters=adapters, kept=KEPT_LONG
+            ),
+            adapters=adapters,
+            schedulers=schedulers,
+            device=self._device,
+            dtype=self._dtype,
+        )
+
+    def flux(self) -> FluxModel:
+        from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
+
+        check_flux(self._folder)
+        schedulers = self._schedulers(flow=True)
+        clip = self._clip("tokenizer", "text_encoder", "CLIPTextModel")
+        t5 = self._t5("tokenizer_2", "text_encoder_2", (FLUX_T5_LENGTH,))
+        transformer = self._weights(FluxTransformer2DModel, "transformer", self._dtype)
+        networks = {"transformer": transformer, "text_encoder": clip.network}
+        adapters = Adapters(networks, self._shelf, self._info)
+        return FluxModel(
+            transformer=transformer,
+            codec=self._codec(),
+            prompts=Prompts(FluxText(clip, t5), adapters=adapters, kept=KEPT_LONG),
+            adapters=adapters,
+            schedulers=schedulers,
+            device=self._device,
+            dtype=self._dtype,
         )
 
     def _check(self, *parts: str) -> None:
@@ -122,56 +227,55 @@ class _Loader:
     def _unet(self) -> Any:
         from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
-        return self._weights(UNet2DConditionModel, "unet", self._dtype)
+        unet = self._weights(UNet2DConditionModel, "unet", self._dtype)
+        unet.to(memory_format=torch.channels_last)
+        if self._device.type == "cpu":
+            pack(unet, room=room_for_models("cpu"))
+        return unet
 
     def _codec(self) -> LatentCodec:
-        from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+        return load_codec(self._folder, dtype=self._dtype, device=self._device)
 
-        config = self._folder.config("vae")
-        # Such a VAE overflows in fp16.
-        upcast = self._rest == torch.float16 and config.get("force_upcast", True)
-        dtype = torch.float32 if upcast else self._rest
-        return LatentCodec(self._weights(AutoencoderKL, "vae", dtype))
-
-    def _clip(self, tokenizer: str, encoder: str, kind: str) -> ClipEncoder:
+    def _clip(
+        self,
+        tokenizer: str,
+        encoder: str,
+        kind: str,
+        vocabulary: Vocabulary | None = None,
+        name: str = "",
+    ) -> ClipEncoder:
         import transformers
 
-        path = self._folder.require_vocabulary(tokenizer)
-        try:
-            words = transformers.CLIPTokenizer.from_pretrained(path, local_files_only=True)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise ModelError(f"{path} is damaged: {_first_line(error)}") from error
-        return ClipEncoder(words, self._weights(getattr(transformers, kind), encoder, self._rest))
+        words = self._words(transformers.CLIPTokenizer, self._folder.require_vocabulary(tokenizer))
+        module = self._weights(getattr(transformers, kind), encoder, self._rest)
+        return ClipEncoder(words, module, vocabulary=vocabulary, name=name)
 
-    def _schedulers(self, *, outdated_defaults: bool) -> SchedulerFactory:
+    def _t5(self, tokenizer: str, encoder: str, lengths: Sequence[int]) -> T5Encoder:
+        import transformers
+
+        words = self._words(transformers.T5Tokenizer, self._folder.require(tokenizer))
+        module = self._weights(transformers.T5EncoderModel, encoder, self._rest)
+        return T5Encoder(words, module, lengths=lengths)
+
+    def _words(self, kind: Any, path: Path) -> Any:
+        """A tokenizer. Raises ModelError."""
+        try:
+            return kind.from_pretrained(path, local_files_only=True)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise ModelError(f"{path} is damaged: {first_line(error)}") from error
+
+    def _schedulers(
+        self, *, outdated_defaults: bool = False, flow: bool = False
+    ) -> SchedulerFactory:
         config = self._folder.config("scheduler", "scheduler_config.json")
-        return SchedulerFactory(config, outdated_defaults=outdated_defaults)
+        schedulers = SchedulerFactory(config, outdated_defaults=outdated_defaults, flow=flow)
+        default = self._info.default_scheduler
+        if default is not None and default not in schedulers.names:
+            raise ModelError(
+                f"{self._folder.path / 'palimpsest.json'} names the scheduler {default}, which "
+                f"does not suit this model; it runs with: {', '.join(schedulers.names)}."
+            )
+        return schedulers
 
     def _weights(self, kind: Any, part: str, dtype: torch.dtype) -> Any:
-        """One module with all of its weights. Raises ModelError."""
-        path = self._folder.require(part)
-        options: dict[str, Any] = {
-            "local_files_only": True,
-            "use_safetensors": True,
-            "output_loading_info": True,
-        }
-        # The two libraries name it differently.
-        options["torch_dtype" if kind.__module__.startswith("diffusers.") else "dtype"] = dtype
-        try:
-            with quiet():
-                module, info = kind.from_pretrained(
-                    path, variant=self._folder.variant(part), **options
-                )
-        except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
-            raise ModelError(f"{path} cannot be loaded: {_first_line(error)}") from error
-        missing = sorted(info["missing_keys"]) + sorted(map(str, info["mismatched_keys"]))
-        if missing:
-            raise ModelError(
-                f"{path} does not fit its config.json: {len(missing)} weights are missing or of "
-                f"another shape, {missing[0]} among them."
-            )
-        return module.to(self._device).eval().requires_grad_(False)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0]
+        return load_weights(self._folder, kind, part, dtype=dtype, device=self._device)

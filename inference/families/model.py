@@ -7,10 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inference.families.base import Entry, Line
+from inference.families.adapters import Adapters
+from inference.families.base import Entry, Line, Modules
 from inference.families.conditioning import PromptEmbedding, Row
 from inference.families.diffusion import enter_diffusion
 from inference.families.latents import LatentCodec, Posterior
+from inference.families.lora_set import LoraSet
 from inference.families.prompts import Prompts
 from inference.families.schedulers import SchedulerFactory
 from inference.request import GenerationRequest
@@ -33,6 +35,7 @@ class MicroConditioning:
 class UNetModel:
     """A Stable Diffusion-type model: a UNet, an autoencoder and text encoders.
 
+    adapters: the LoRAs of the UNet and the text encoders.
     dtype: of the UNet's weights; latents and schedulers are fp32 whatever it is.
     micro: for SDXL, else None.
     """
@@ -40,10 +43,20 @@ class UNetModel:
     unet: Any
     codec: LatentCodec
     prompts: Prompts
+    adapters: Adapters
     schedulers: SchedulerFactory
     device: torch.device
     dtype: torch.dtype
     micro: MicroConditioning | None = None
+
+    @property
+    def modules(self) -> Modules:
+        """The UNet, the autoencoder and the text encoders."""
+        return Modules(
+            denoiser=self.unet,
+            autoencoder=self.codec.network,
+            text_encoders=self.prompts.encoders.networks,
+        )
 
     @property
     def takes_guidance(self) -> bool:
@@ -52,12 +65,13 @@ class UNetModel:
 
     def rows(self, request: GenerationRequest, *, width: int, height: int) -> tuple[Row, ...]:
         """The unconditional row, where guidance asks for one, and the conditional one."""
+        loras = self.adapters.choose(request.loras)
         texts = [(request.prompt, False)]
         if request.guidance > 1 and not self.takes_guidance:
             texts.insert(0, (request.negative_prompt, True))
         return tuple(
-            self._row(prompt, (width, height), request.guidance, negative)
-            for prompt, (_, negative) in zip(self.prompts.encode(texts), texts, strict=True)
+            self._row(prompt, (width, height), request.guidance, negative, loras)
+            for prompt, (_, negative) in zip(self.prompts.encode(texts, loras), texts, strict=True)
         )
 
     def enter(
@@ -81,7 +95,12 @@ class UNetModel:
         )
 
     def _row(
-        self, prompt: PromptEmbedding, size: tuple[int, int], guidance: float, negative: bool
+        self,
+        prompt: PromptEmbedding,
+        size: tuple[int, int],
+        guidance: float,
+        negative: bool,
+        loras: LoraSet,
     ) -> Row:
         micro = self.micro
         return Row(
@@ -95,13 +114,18 @@ class UNetModel:
                 device=self.device,
             ),
             guidance_embedding=self._guidance_embedding(guidance) if self.takes_guidance else None,
+            loras=loras,
+            pins=loras.pins + prompt.pins,
         )
 
     def predict(self, lines: Sequence[Line]) -> Tensor:
         """One forward pass over rows of one kind. Gives [lines, C, h, w], fp32."""
         rows = [row for _, _, row in lines]
+        self.adapters.use_for_denoising(rows[0].loras)
         prediction: Tensor = self.unet(
-            torch.cat([latents for latents, _, _ in lines]).to(self.dtype),
+            torch.cat([latents for latents, _, _ in lines]).to(
+                self.dtype, memory_format=torch.channels_last
+            ),
             torch.stack([t.to(self.device, torch.float32) for _, t, _ in lines]),
             encoder_hidden_states=_cat(row.tokens.to(self.dtype) for row in rows),
             timestep_cond=_cat(row.guidance_embedding for row in rows),

@@ -1,5 +1,7 @@
 """Prompts through the text encoders, exactly as diffusers' Stable Diffusion pipelines do it."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -12,6 +14,11 @@ class SDText:
 
     def __init__(self, encoder: ClipEncoder) -> None:
         self._encoder = encoder
+
+    @property
+    def networks(self) -> tuple[Any, ...]:
+        """The text encoder itself."""
+        return (self._encoder.network,)
 
     def chunks(self, prompt: str) -> int:
         """How many chunks a prompt needs. Raises RequestError for a bad weight in it."""
@@ -32,6 +39,11 @@ class SDXLText:
     def __init__(self, encoders: list[ClipEncoder], *, zeros_for_empty: bool) -> None:
         self._encoders = encoders
         self._zeros_for_empty = zeros_for_empty
+
+    @property
+    def networks(self) -> tuple[Any, ...]:
+        """The text encoders themselves."""
+        return tuple(encoder.network for encoder in self._encoders)
 
     def chunks(self, prompt: str) -> int:
         """How many chunks a prompt needs. Raises RequestError for a bad weight in it."""

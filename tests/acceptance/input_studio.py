@@ -24,6 +24,7 @@ from bot.discord_ui.endpoint import point_at
 from bot.discord_ui.intake import Intake
 from bot.jobs.dispatcher import Dispatcher
 from bot.jobs.events import EventBus
+from bot.jobs.presets import Presets
 from bot.jobs.queue import Queue
 from bot.jobs.service import JobService
 from bot.model import DeliveryState, GuildPolicy, Job
@@ -39,6 +40,7 @@ from bot.storage.jobs import JobStore
 from bot.storage.line import Line
 from bot.storage.outbox import Outbox
 from bot.storage.policies import PolicyStore
+from bot.storage.presets import PresetStore
 from bot.storage.rows import job_of, select_jobs
 from inference.catalog import Catalog
 from inference.errors import GenerationCancelled
@@ -145,6 +147,7 @@ async def studio(sandbox: Sandbox, home: Path, *, grace: float = 10.0) -> AsyncI
         intake = Intake(session=session, pictures=pictures, images=images, settings=settings)
         client = Palimpsest(
             service=service,
+            presets=Presets(PresetStore(database)),
             intake=intake,
             comparer=Comparer(intake=intake, images=images, pictures=pictures),
             catalog=catalog,

@@ -8,10 +8,10 @@ from PIL import Image
 
 from inference.engine.engine import Engine
 from inference.engine.settings import EngineSettings
+from inference.families.base import DiffusionModel
 from inference.families.load import load_model
-from inference.families.model import UNetModel
 from inference.model_info import describe
-from tests import tiny
+from tests import tiny, tiny_flow
 from tests.integration.inference.traffic import png
 
 LoadEngine = Callable[..., Engine]
@@ -35,12 +35,18 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             root / "pndm",
             scheduler={"_class_name": "PNDMScheduler", "skip_prk_steps": True, "steps_offset": 0},
         ),
+        "sd3": tiny_flow.sd3(root / "sd3"),
+        "sd3-clip": tiny_flow.sd3(
+            root / "sd3-clip", t5=False, scheduler={"use_dynamic_shifting": True}
+        ),
+        "flux": tiny_flow.flux(root / "flux"),
+        "schnell": tiny_flow.flux(root / "schnell", guidance=False),
     }
 
 
 @pytest.fixture(scope="session")
 def load(models: dict[str, Path]) -> LoadEngine:
-    cpu, loaded = torch.device("cpu"), dict[str, UNetModel]()
+    cpu, loaded = torch.device("cpu"), dict[str, DiffusionModel]()
 
     def make(name: str, **settings: Any) -> Engine:
         """A new engine, the model read but once."""

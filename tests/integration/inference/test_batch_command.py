@@ -70,8 +70,8 @@ def test_every_job_has_its_pictures_and_its_line(
     if fast:  # a CPU may then run the model in bf16
         error = (pixels(written) - pixels(alone.images[0].data)).astype(float)
         assert 10 * math.log10(255**2 / max(1e-9, (error**2).mean())) > 35  # PSNR in dB
-    else:
-        assert written == alone.images[0].data
+    else:  # but for what the file says of itself
+        assert (pixels(written) == pixels(alone.images[0].data)).all()
 
 
 def test_a_bad_job_is_told_of_and_the_others_run(

@@ -75,7 +75,7 @@ def test_the_table_alone_and_in_staggered_traffic(
     load: LoadEngine, expect: Expect, source: bytes, model: str, strict: bool
 ) -> None:
     requests = list(table(model, source))
-    engine = load(model, strict=strict, rows=2 if strict else 8, slots=6, decode=3)
+    engine = load(model, strict=strict, rows=2 if strict else 8, slots=6, together=3)
     if strict:
         for request in requests:
             assert_close(run(engine, [request])[0].images[0].data, expect(model, request), request)

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from inference.engine.engine import Engine
-from inference.families.schedulers import SCHEDULERS
+from inference.families.schedulers import scheduler_names
 from inference.request import GenerationRequest
 from tests.integration.inference.conftest import LoadEngine
 from tests.integration.inference.traffic import open_png, pixels, png, run
@@ -51,7 +51,7 @@ def test_at_1_no_source_is_needed(engine: Engine, source: bytes) -> None:
     assert with_source.images[0].data == without.images[0].data
 
 
-@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@pytest.mark.parametrize("scheduler", scheduler_names(flow=False))
 def test_above_0_at_least_one_step_runs(engine: Engine, source: bytes, scheduler: str) -> None:
     """The sparsest schedules there are must neither fail nor give nonsense."""
     for steps, strength in ((1, 0.01), (1, 1), (20, 0.01), (2, 0.5)):

@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from inference.comparison import FRAMES, GAP, WIPE_SIDE, side_by_side, wipe
+from inference.comparison import FRAMES, GAP, WIPE_SIDE, labelled_sheet, side_by_side, wipe
 from inference.errors import PictureError
 
 
@@ -72,3 +72,16 @@ def test_what_is_damaged_is_refused() -> None:
     for make in (side_by_side, wipe):
         with pytest.raises(PictureError):
             make(png(RED), png(BLUE)[:60])
+
+
+def test_a_sheet_has_every_picture_and_a_label() -> None:
+    colours = ["#c01020", "#1040c0", "#10a040", "#e0c020"]
+    pictures = [png(Image.new("RGB", (90, 60), colour)) for colour in colours]
+    with Image.open(io.BytesIO(labelled_sheet(pictures, ["0.2", "0.5", "0.8", "1"]))) as sheet:
+        assert sheet.width == 3 * 90 + 2 * GAP
+        row = (sheet.height + GAP) // 2
+        for number, colour in enumerate(colours):
+            left, top = number % 3 * (90 + GAP), number // 3 * row
+            assert near(sheet.getpixel((left + 45, top + 30)), colour)
+            band = sheet.crop((left, top + 60, left + 90, top + row - GAP))
+            assert len(band.getcolors() or []) > 2

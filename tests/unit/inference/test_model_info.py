@@ -10,6 +10,12 @@ from inference.errors import ModelError
 from inference.model_info import describe, revision, weight_bytes
 from tests.model_folders import write_model
 
+FLUX: dict[str, Any] = {
+    "sample_size": None,
+    "part": "transformer",
+    "part_extra": {"_class_name": "FluxTransformer2DModel", "patch_size": 1},
+}
+
 
 @pytest.mark.parametrize(
     ("changes", "side", "multiple"),
@@ -37,9 +43,14 @@ def test_budget_and_multiple(
         ("sdxl-turbo", {}, 4, 1.0),
         ("m", {"scheduler": "LCMScheduler"}, 4, 1.0),
         ("m", {"part_extra": {"time_cond_proj_dim": 256}}, 4, 1.0),
+        ("models--me--sd-turbo/snapshots/0a1b", {}, 4, 1.0),
+        ("models--turbo--plain/snapshots/0a1b", {}, 20, 5.0),
+        ("m", FLUX | {"part_extra": FLUX["part_extra"] | {"guidance_embeds": True}}, 20, 3.5),
+        ("m", FLUX, 4, 1.0),
+        ("m", {"part": "transformer", "part_extra": {"_class_name": "SD3"}}, 20, 5.0),
     ],
 )
-def test_distilled_models_want_few_steps_and_no_guidance(
+def test_steps_and_guidance_suit_how_it_was_trained(
     tmp_path: Path, name: str, changes: dict[str, Any], steps: int, guidance: float
 ) -> None:
     info = describe(write_model(tmp_path / name, **changes))
@@ -110,3 +121,15 @@ def test_what_is_not_here_has_no_revision_and_no_size() -> None:
 
 def test_weight_bytes_counts_weights_alone(tmp_path: Path) -> None:
     assert weight_bytes(str(write_model(tmp_path / "m"))) == 1000
+
+
+def test_a_pix2pix_folder_says_how_large_its_results_are(tmp_path: Path) -> None:
+    folder = tmp_path / "colour"
+    folder.mkdir()
+    (folder / "model_index.json").write_text('{"_class_name": "Pix2Pix"}')
+    (folder / "config.json").write_text('{"sample_size": 256, "output_size": 512}')
+    (folder / "palimpsest.json").write_text('{"steps": 1, "guidance": 1.0}')
+    info = describe(folder)
+    assert info.pixel_budget == 512 * 512
+    assert (info.default_steps, info.default_guidance) == (1, 1.0)
+    assert info.architecture == "pix2pix"

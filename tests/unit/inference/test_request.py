@@ -6,7 +6,14 @@ from dataclasses import FrozenInstanceError, fields
 import pytest
 
 from inference.errors import RequestError
-from inference.request import MAX_SEED, GenerationRequest, Recipe
+from inference.request import (
+    DECODE_COST,
+    ENCODE_COST,
+    LADDER,
+    MAX_SEED,
+    GenerationRequest,
+    Recipe,
+)
 
 
 def test_a_recipe_survives_json_and_a_request_survives_pickle() -> None:
@@ -71,3 +78,36 @@ def test_cost_is_rows_times_steps_times_megapixels_and_the_vae() -> None:
 def test_each_picture_of_a_request_has_a_seed_of_its_own() -> None:
     recipe = Recipe(prompt="x", seed=MAX_SEED, count=2)
     assert [recipe.seed_of(0), recipe.seed_of(1)] == [MAX_SEED, 0]
+
+
+def test_a_ladder_is_one_seed_at_rising_strengths() -> None:
+    recipe = Recipe(prompt="x", strengths=LADDER, seed=7, steps=20, guidance=1)
+    assert (recipe.strengths, recipe.count, recipe.strength) == (LADDER, 6, 1.0)
+    assert [recipe.single(i).strength for i in range(6)] == list(LADDER)
+    assert {recipe.single(i).seed for i in range(6)} == {7}
+    assert recipe.single(2) == Recipe(prompt="x", seed=7, steps=20, guidance=1, strength=0.5)
+    assert recipe.total_steps == 4 + 7 + 10 + 13 + 16 + 20
+    assert recipe.cost(1000, 1000) == 70 + 6 * DECODE_COST + ENCODE_COST
+    assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"strengths": (0.5, 0.2)}, "rise"),
+        ({"strengths": (0.5, 0.5)}, "rise"),
+        ({"strengths": (0, 0.5)}, "above 0"),
+        ({"strengths": (0.5, 1.5)}, "nearest allowed value is 1"),
+        ({"strengths": tuple(i / 20 for i in range(1, 12))}, "Count 11"),
+    ],
+)
+def test_a_ladder_with_a_broken_rung(values: dict[str, object], says: str) -> None:
+    with pytest.raises(RequestError, match=says):
+        Recipe(prompt="x", **values)  # type: ignore[arg-type]
+
+
+def test_pictures_of_one_request_alone() -> None:
+    recipe = Recipe(prompt="x", seed=MAX_SEED, count=3)
+    assert [recipe.single(i).seed for i in range(3)] == [MAX_SEED, 0, 1]
+    assert recipe.single(1) == Recipe(prompt="x", seed=0)
+    assert recipe.single(0).single(0) == recipe.single(0)

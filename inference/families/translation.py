@@ -1,0 +1,113 @@
+"""pix2pix models behind the engine's interface: one pass, no noise, nothing to steer by words."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from inference.errors import RequestError
+from inference.families.pix2pix import Generator, load_generator, luma, with_chroma
+from inference.families.serial import Step
+from inference.request import STRENGTH_BANDS, GenerationRequest
+
+_BALANCED = STRENGTH_BANDS["balanced"]
+"""What a request has that asks for no strength in particular."""
+_NO_SOURCE = "A pix2pix model paints over a picture; give it one."
+
+
+class Pix2PixModel:
+    """A `SerialModel`: the generator of a pix2pix folder.
+
+    One that draws colour only sees the picture at the size it was trained for, and its colours are
+    laid over the luma at the full size, which loses next to nothing: the eye resolves them poorly.
+    """
+
+    own_scheduler = ""
+
+    def __init__(self, generator: Generator) -> None:
+        self._generator = generator
+        self._config = generator.config
+        self._device = next(generator.parameters()).device
+
+    def prepare(self, request: GenerationRequest) -> None:
+        """Raises RequestError where there is no source, or for what cannot be had by halves."""
+        if request.image is None:
+            raise RequestError(_NO_SOURCE)
+        if request.strength not in (_BALANCED, 1):
+            raise RequestError(
+                f"A pix2pix model has no strength such as {request.strength:g}; ask for 1, or for "
+                "0 to get the source back."
+            )
+        if request.scheduler is not None:
+            raise RequestError("A pix2pix model has no scheduler; do not name one.")
+        if request.negative_prompt:
+            raise RequestError("A pix2pix model takes no negative prompt; leave it empty.")
+
+    def notes(self, request: GenerationRequest) -> tuple[str, ...]:
+        """What was asked for without meaning anything to such a model."""
+        notes = []
+        if request.prompt:
+            notes.append("A pix2pix model knows one thing only and reads no prompt.")
+        if request.strength < 1:
+            notes.append(f"A pix2pix model has no strength; {request.strength:g} did nothing.")
+        if request.steps > 1:
+            notes.append(f"A pix2pix model paints in one step; {request.steps} did nothing.")
+        if request.guidance not in (0, 1):
+            notes.append(f"A pix2pix model has no guidance; {request.guidance:g} did nothing.")
+        if request.count > 1:
+            notes.append("A pix2pix model leaves nothing to chance; the pictures are all the same.")
+        return tuple(notes)
+
+    @torch.inference_mode()
+    def run(
+        self,
+        request: GenerationRequest,
+        index: int,
+        source: Image.Image | None,
+        size: tuple[int, int],
+        step: Step,
+    ) -> Image.Image:
+        """The one picture there is for a source. Raises RequestError where there is none."""
+        if source is None:
+            raise RequestError(_NO_SOURCE)
+        pixels = torch.from_numpy(np.array(source.convert("RGB"))).permute(2, 0, 1)[None]
+        picture = pixels.to(self._device).float().div(127.5).sub(1)
+        made = self._coloured(picture) if self._config.chroma_out else self._repainted(picture)
+        made = made.clamp(-1, 1).add(1).mul(127.5).round().byte()[0].permute(1, 2, 0)
+        step(1, 1)
+        return Image.fromarray(made.cpu().numpy())
+
+    def _coloured(self, picture: Tensor) -> Tensor:
+        seen = fitted(tuple(picture.shape[2:]), self._config.sample_size, self._config.factor)
+        chroma = self._generator.planes(_resized(picture, seen))
+        return with_chroma(luma(picture), _resized(chroma, tuple(picture.shape[2:])))
+
+    def _repainted(self, picture: Tensor) -> Tensor:
+        h, w = picture.shape[2:]
+        below, right = (-side % self._config.factor for side in (h, w))
+        padded = functional.pad(picture, (0, right, 0, below), mode="replicate")
+        return self._generator(padded)[..., :h, :w]
+
+
+def fitted(shape: tuple[int, ...], side: int, factor: int) -> tuple[int, int]:
+    """Height and width near those of `shape`, multiples of `factor`, of at most about `side`²."""
+    h, w = shape
+    shrink = min(1.0, side / (h * w) ** 0.5)
+    rows, columns = (max(1, round(n * shrink / factor)) * factor for n in (h, w))
+    return rows, columns
+
+
+def _resized(planes: Tensor, shape: tuple[int, ...]) -> Tensor:
+    if tuple(planes.shape[2:]) == shape:
+        return planes
+    return functional.interpolate(
+        planes, size=shape, mode="bilinear", align_corners=False, antialias=True
+    )
+
+
+def load_pix2pix(folder: Path, device: torch.device) -> Pix2PixModel:
+    """The model of a pix2pix folder. Raises ModelError that names the file at fault."""
+    return Pix2PixModel(load_generator(folder, device))

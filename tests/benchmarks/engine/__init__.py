@@ -1,0 +1,1 @@
+"""This engine against diffusers alone, compiled and statically batched, on seeded traces."""

@@ -1,0 +1,1 @@
+"""The benchmark on a large GPU, with models of the real sizes and random weights."""
