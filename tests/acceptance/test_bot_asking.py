@@ -44,7 +44,7 @@ async def test_every_option_is_used_and_shown(stage: Stage) -> None:
     line = next(one for one in card.text.splitlines() if "strength" in one)
     assert line.startswith(f"-# <@{stage.member('ada').id}> · strength 0.35 · 2 steps")
     assert re.search(r"guidance 4 · .*seeds 7–8 · charcoal · [0-9.]+ s$", line)
-    assert [one.emoji for one in card.buttons] == ["🎲", "💪", "💪", "✏️", "🔁", "🗑️"]
+    assert [one.emoji for one in card.buttons] == ["🎲", "💪", "💪", "✏️", "🔁", "🪜", "⚖️", "🗑️"]
     shown = pictures(card)
     assert [one.description for one in shown] == [
         f"Picture {number} of 2: a harbour in ink" for number in (1, 2)
@@ -81,8 +81,9 @@ async def test_what_can_be_chosen_is_offered(stage: Stage) -> None:
         ("bold (0.75)", 0.75),
     ]
     models = await ada.autocomplete("studio", "reimagine", "model", "")
-    assert [one["value"] for one in models] == ["tiny", "pocket", "charcoal"]
-    assert await ada.autocomplete("studio", "reimagine", "model", "char") == models[2:]
+    names = [one["value"] for one in models]
+    assert names == ["tiny", "pocket", "pix2pix-color", "charcoal"]
+    assert await ada.autocomplete("studio", "reimagine", "model", "char") == models[3:]
 
 
 async def test_what_is_outside_of_a_range_cannot_be_typed(stage: Stage) -> None:

@@ -144,7 +144,7 @@ def test_an_interrupted_copy_is_damage_and_mended_it_is_not(
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
     shelf = Shelf(tmp_path)
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING, "inference"):
         assert shelf.loras() == []
     assert f"{len(whole) - 1} bytes instead of {len(whole)}" in caplog.text
     path.write_bytes(whole)
