@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run demo test lint bench clean
+.PHONY: run demo test lint bench quality clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
@@ -29,5 +29,8 @@ bench: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.acknowledgement
 	$(BIN)/python -m tests.benchmarks.engine
 
+quality: $(STAMP)
+	$(BIN)/python -m inference.training quality --out quality
+
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo quality

@@ -123,13 +123,18 @@ class Trainer:
         """Loads the last checkpoint; False when there is none."""
         if not self.checkpoint.exists():
             return False
-        state = torch.load(self.checkpoint, map_location=self.settings.device, weights_only=True)
+        self.restore(
+            torch.load(self.checkpoint, map_location=self.settings.device, weights_only=True)
+        )
+        return True
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`."""
         self.step, self.spent = state["step"], state["spent"]
         self.average.update(state["average"])
         for name, module in self.modules.items():
             module.load_state_dict(state["modules"][name])
         self.optimizer.load_state_dict(state["optimizer"])
-        return True
 
     def start_from(self, checkpoint: Path) -> None:
         """Begins with the averaged weights of another run's checkpoint, or its plain ones."""
@@ -144,19 +149,34 @@ class Trainer:
         return self.spent / (60 * s.minutes) if s.minutes else self.step / s.steps
 
     def _update(self) -> dict[str, float]:
-        s = self.settings
-        factor = schedule(self._progress(), (self.step + 1) / max(1, s.warmup), s.floor)
-        for group in self.optimizer.param_groups:
-            group["lr"] = s.learning_rate * factor
-        generator = torch.Generator().manual_seed(s.seed * 1_000_003 + self.step)
-        loss, figures = self.task.loss(self.step, generator)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, s.clip)
-        if bool(torch.isfinite(norm)):
-            self.optimizer.step()
+        self._set_rate(self.optimizer, self.settings.learning_rate)
+        loss, figures = self.task.loss(self.step, self._generator())
+        if self._descend(loss, self.optimizer, self.parameters):
             self._track()
         return figures
+
+    def _generator(self) -> torch.Generator:
+        """The source of this step's random numbers."""
+        return torch.Generator().manual_seed(self.settings.seed * 1_000_003 + self.step)
+
+    def _set_rate(self, optimizer: torch.optim.Optimizer, rate: float) -> None:
+        """`rate` by the schedule."""
+        s = self.settings
+        factor = schedule(self._progress(), (self.step + 1) / max(1, s.warmup), s.floor)
+        for group in optimizer.param_groups:
+            group["lr"] = rate * factor
+
+    def _descend(
+        self, loss: Tensor, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]
+    ) -> bool:
+        """One step down the gradient; False, and nothing is changed, where it is not finite."""
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self.settings.clip)
+        if not bool(torch.isfinite(norm)):
+            return False
+        optimizer.step()
+        return True
 
     @torch.no_grad()
     def _track(self) -> None:

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -129,13 +130,14 @@ class PocketSheets(PocketTask):
             )
 
 
-def export(pipe: StableDiffusionPipeline, folder: Path) -> None:
-    """Writes the diffusers folder: autoencoder and UNet in float16, the text encoder in float32.
+def export(pipe: Any, folder: Path) -> None:
+    """Writes a Stable Diffusion-type pipeline's diffusers folder.
 
-    transformers loads a text encoder in the type it was saved in, and a float16 one would not fit a
-    pipeline that is otherwise raised to float32 on a CPU.
+    Autoencoder and UNet are in float16, the text encoder in float32: transformers loads a text
+    encoder in the type it was saved in, and a float16 one would not fit a pipeline that is
+    otherwise raised to float32 on a CPU.
     """
-    slim = StableDiffusionPipeline(
+    slim = type(pipe)(
         **{
             **pipe.components,
             "unet": copy.deepcopy(pipe.unet).half(),

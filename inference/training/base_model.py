@@ -1,0 +1,56 @@
+"""Models that training starts from: any diffusers folder of a kind that can be trained."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline
+
+from inference.catalog import Catalog
+from inference.errors import ModelError
+from inference.families.folder import ModelFolder
+from inference.families.quiet import quiet
+
+SD = frozenset({"StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline"})
+SDXL = frozenset({"StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline"})
+EDIT = frozenset({"StableDiffusionInstructPix2PixPipeline"})
+
+
+def find_folder(name: str) -> Path:
+    """The folder that a catalogue entry, a folder or a downloaded repository means.
+
+    Raises RequestError for an unknown name, and ModelError for a repository that is not here.
+    """
+    found = Catalog(default=name).find(name).folder
+    if found is None:
+        raise ModelError(f"{name} is not on this machine; download it first or name a folder.")
+    return found
+
+
+def load_pipeline(folder: Path, kinds: Collection[str], dtype: torch.dtype) -> Any:
+    """The folder's pipeline on the CPU, all of it in `dtype`, without a safety checker.
+
+    Raises ModelError that names the file at fault or, where the pipeline is not one of `kinds`,
+    those that are.
+    """
+    model = ModelFolder(folder)
+    if model.pipeline not in kinds:
+        raise ModelError(
+            f"{folder} is a {model.pipeline}; this training starts from "
+            f"{' or '.join(sorted(kinds))}."
+        )
+    variant = model.variant("unet")
+    unchecked = {"safety_checker": None, "requires_safety_checker": False}
+    try:
+        with quiet():
+            pipe = DiffusionPipeline.from_pretrained(
+                folder,
+                variant=variant,
+                local_files_only=True,
+                **({} if model.pipeline in SDXL else unchecked),
+            ).to(dtype)
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise ModelError(f"{folder} cannot be loaded: {error}") from error
+    pipe.set_progress_bar_config(disable=True)
+    return pipe

@@ -1,0 +1,57 @@
+"""`adapter`: an image-prompt adapter, so that a picture can name the style."""
+
+import argparse
+
+import torch
+
+from inference.families.quiet import quiet
+from inference.training.adapter import add_adapter, build_image_encoder
+from inference.training.adapter_sheets import AdapterSheets
+from inference.training.base_model import SD, find_folder, load_pipeline
+from inference.training.commands import options, shard_options
+from inference.training.loop import Trainer
+from inference.training.lora import check_model
+from inference.training.noising import Noising
+
+HELP = "an image-prompt adapter: a second picture names the style"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its command line."""
+    options.add_output(parser)
+    options.add_loop(parser, steps=6000)
+    options.add_autocast(parser)
+    parser.add_argument(
+        "--model", default="pocket", help="the model to adapt: a catalogue name or a folder"
+    )
+    shard_options.add_shards(parser, required=True)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Trains on rendered groups and writes `out/adapter`.
+
+    Raises InferenceError for a model that cannot be used, before anything is trained.
+    """
+    torch.manual_seed(args.seed)
+    settings = options.settings_from(args, 0.996)
+    pipe = load_pipeline(find_folder(args.model), SD, torch.float32)
+    check_model(pipe)
+    pipe.vae.to(settings.device)
+    shards = shard_options.shards_from(args, pipe.vae)
+    with quiet():
+        add_adapter(pipe, build_image_encoder())
+    task = AdapterSheets(
+        pipe,
+        [shard for shard, _ in shards],
+        [latents for _, latents in shards],
+        Noising(pipe.scheduler.config),
+        device=settings.device,
+        autocast=args.autocast == "bf16",
+    )
+    trainer = Trainer(task, settings)
+    if args.resume:
+        trainer.resume()
+    task.watch(min(shards[0][0].size), trainer.average)
+    trainer.run()
+    task.export(args.out / "adapter")
+    print(f"{args.out / 'adapter'} is ready for load_ip_adapter.")

@@ -1,0 +1,128 @@
+"""`gan`: a pix2pix model, generator against discriminator."""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from inference.families.pix2pix import Generator, Pix2PixConfig, save_generator
+from inference.training.adversary import Discriminator
+from inference.training.commands import options
+from inference.training.data import Pixels
+from inference.training.gan import GAME, GanTask, GanTrainer
+from inference.training.gan_data import (
+    SKETCHES,
+    FolderPairs,
+    PairSource,
+    WorldPairs,
+    sketch,
+)
+from inference.training.pairs import PairsError, check
+from inference.training.photographs import photographs
+from inference.training.scenes import Scenery, pile
+from inference.training.spoiling import grey
+
+HELP = "a conditional GAN (pix2pix) on pairs of pictures"
+TASKS = ("colorize", "sketch")
+TITLES = {"colorize": "pix2pix: colour", "sketch": "pix2pix: sketch to picture"}
+SIDE = 128
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its command line."""
+    options.add_output(parser)
+    options.add_rendering(parser)
+    options.add_loop(parser, steps=4000, learning_rate=4e-4)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--task", choices=TASKS, help="learn one of the world's own tasks")
+    what.add_argument(
+        "--pairs", type=Path, help="a folder of your own: input/NAME.png, output/NAME.png"
+    )
+    parser.add_argument("--batch", type=int, default=8, help="pairs a step, 128 × 128 pixels each")
+    parser.add_argument(
+        "--scenes", type=int, default=6000, help="how many scenes to render, a third of them larger"
+    )
+    parser.add_argument(
+        "--likeness", type=float, default=50.0, help="weight of the absolute error beside the game"
+    )
+    parser.add_argument(
+        "--pace", type=float, default=0.5, help="the discriminator's share of the learning rate"
+    )
+    parser.add_argument("--title", help="what members read in the list of models")
+    parser.add_argument(
+        "--export-only",
+        action="store_true",
+        help="write the model from the last checkpoint and stop",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Prepares the pairs, trains, and exports `out/model`."""
+    torch.manual_seed(args.seed)
+    settings = options.settings_from(args, 0.995)
+    pairs = _own(args.pairs) if args.pairs else _world(args)
+    task = GanTask(
+        Generator(_config(args.task)),
+        Discriminator(),
+        pairs,
+        batch=args.batch,
+        likeness=args.likeness,
+        pace=args.pace,
+        device=settings.device,
+        watch=_watched(args.task),
+    )
+    trainer = GanTrainer(task, settings)
+    if args.resume or args.export_only:
+        trainer.resume()
+    if not args.export_only:
+        trainer.run()
+    task.sample(args.out, trainer.step)
+    folder = args.out / "model"
+    save_generator(task.averaged(), folder, args.title or _title(args))
+    record = {"steps": trainer.step, **task.contest()}
+    (folder / GAME).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+
+
+def _config(task: str | None) -> Pix2PixConfig:
+    if task == "colorize":
+        return Pix2PixConfig(task=task, luma_in=True, chroma_out=True, output_size=512)
+    return Pix2PixConfig(task=task or "pairs")
+
+
+def _title(args: argparse.Namespace) -> str:
+    return TITLES[args.task] if args.task else f"pix2pix: {args.pairs.absolute().name}"
+
+
+def _own(folder: Path) -> PairSource:
+    """Raises PairsError with everything that is wrong with the folder."""
+    checked = check(folder, (SIDE, SIDE), instruction="")
+    if len(checked) < 2:
+        raise PairsError(folder, ["There is one pair; one more is needed to look at meanwhile."])
+    return FolderPairs(checked, side=SIDE)
+
+
+def _world(args: argparse.Namespace) -> PairSource:
+    """A third of the scenes is rendered at twice the side, for crops and for other textures."""
+    large = args.scenes // 3
+    seeds = range(args.scenes - large), range(args.scenes - large, args.scenes)
+    piles = [
+        pile(args.out, part, side, args.processes)
+        for part, side in zip(seeds, (SIDE, 2 * SIDE), strict=True)
+    ]
+    found = photographs(Path(args.photos) if args.photos else None)
+    share = 0.2 if args.task == "colorize" else 0.1
+    return WorldPairs(args.task, Scenery(piles, found, photo_share=share), side=SIDE)
+
+
+def _watched(task: str | None) -> list[tuple[str, Pixels]]:
+    """The held-out photographs as the model gets them, for the sheets."""
+    photos = options.test_pictures()
+    if task is None or not len(photos):
+        return []
+    if task == "colorize":
+        return [("photos", np.stack([grey(one) for one in photos]))]
+    rng = np.random.default_rng(0)
+    drawn = [sketch(one, kind, rng) for one in photos for kind in SKETCHES]
+    return [("photos", np.stack(drawn))]

@@ -1,0 +1,26 @@
+"""`render`: groups of pictures for the latent models, on disk."""
+
+import argparse
+
+from inference.training.commands import options
+from inference.training.data import groups
+from inference.training.shards import gather, write
+
+HELP = "pictures for pocket and edit, on disk"
+SEEDS_APART = 100_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its command line."""
+    options.add_output(parser)
+    options.add_rendering(parser)
+    parser.add_argument("sizes", nargs="+", help="WxH:GROUPS, as in 128x128:2600 256x256:700")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Renders every size that was asked for; each size has its own seeds."""
+    for i, text in enumerate(args.sizes):
+        size, _, count = text.partition(":")
+        w, h = (int(v) for v in size.split("x"))
+        seeds = range(i * SEEDS_APART, i * SEEDS_APART + int(count))
+        write(gather(groups(seeds, (w, h), 6, args.photos, args.processes), int(count)), args.out)

@@ -1,0 +1,56 @@
+"""What people draw before they ask for a picture: a child's drawing of anything, as a filter."""
+
+import numpy as np
+
+from inference.training.styles import (
+    Array,
+    blur,
+    box,
+    diagonals,
+    gradient,
+    kuwahara,
+    luminance,
+    noise,
+    saturate,
+)
+
+
+def child_drawing(picture: Array, rng: np.random.Generator) -> Array:
+    """Thick wavering outlines in crayon, some of it filled in: float32 [h, w, 3] in 0..1.
+
+    `picture` is such an array too. Outlines follow colour as well as light, and are bent by smooth
+    noise, so nothing lies quite where it should.
+    """
+    h, w = picture.shape[:2]
+    unit = min(h, w) / 128
+    calm = blur(kuwahara(kuwahara(picture, 4), 4), 1.2 * unit)
+    calm = calm / max(0.4, float(calm.max()))  # night is drawn as boldly as day
+    chroma = calm - luminance(calm)[..., None]
+    edge = gradient(box(luminance(calm), 1)) + 0.7 * sum(
+        gradient(box(chroma[..., c], 1)) for c in range(3)
+    )
+    bent = _bend((h, w), float(rng.uniform(1.0, 4.0)) * unit, rng)
+    edge = blur(np.clip((edge[bent] - rng.uniform(0.05, 0.09)) * 14, 0, 1), 0.7 * unit)
+    line = np.clip(edge * float(rng.uniform(1.5, 3.0)), 0, 1)[..., None]
+    colours = np.clip(saturate(calm[bent] + 0.12, float(rng.uniform(1.5, 2.6))), 0, 1)
+    paper = np.full_like(picture, rng.uniform(0.93, 1.0))
+    filled = rng.random() < 0.6
+    if filled:
+        wobble = noise((h, w), 30 * unit, rng)
+        period, slope = float(rng.uniform(2.5, 5.0)) * unit, float(rng.uniform(-1.5, 1.5))
+        strokes = np.clip(diagonals((h, w), period, slope, wobble) * 1.8, 0, 1)
+        where = np.clip((noise((h, w), 26 * unit, rng) - rng.uniform(0.2, 0.6)) * 8, 0, 1)
+        paper = paper + (colours - paper) * (0.85 * strokes * where)[..., None]
+    pen = colours * 0.5 if filled and rng.random() < 0.5 else np.full_like(picture, 0.12)
+    crayon = 0.8 + 0.2 * rng.random((h, w, 1), dtype=np.float32)
+    return np.clip(paper + (pen - paper) * line * crayon, 0, 1).astype(np.float32)
+
+
+def _bend(shape: tuple[int, int], far: float, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Indices (rows, columns) that move every pixel by up to `far` pixels, smoothly."""
+    h, w = shape
+    y, x = np.mgrid[0:h, 0:w]
+    dy, dx = (2 * far * (noise(shape, max(8.0, min(shape) / 6), rng) - 0.5) for _ in range(2))
+    rows = np.clip(np.rint(y + dy), 0, h - 1).astype(np.intp)
+    columns = np.clip(np.rint(x + dx), 0, w - 1).astype(np.intp)
+    return rows, columns

@@ -1,0 +1,62 @@
+"""What is made of a drawing, and of a picture that names the style."""
+
+import numpy as np
+
+from inference.training.data import Pixels
+from inference.training.gan_data import SKETCHES, sketch
+from inference.training.quality.bench import Bench, seeds
+from inference.training.quality.findings import Finding, absent, percent, unjudged
+from inference.training.quality.measures import share
+from inference.training.quality.studio import Studio
+from inference.training.world import scene
+
+WORDS = {"edit": "turn the sketch into a photo", "sketch": "", "pocket": "a photo"}
+STRENGTH = {"edit": 1.0, "sketch": 1.0, "pocket": 0.75}
+
+
+def pictured(bench: Bench) -> list[Finding]:
+    """Drawings of scenes, a quarter each in pencil, ink, bare lines and a child's hand."""
+    studio, count = bench.studio, bench.count
+    what, aims = "sketch → picture", "≥ 85 % / ≥ 90 %"
+    rng = np.random.default_rng((47, 0))
+    truths = bench.scenes(8)
+    drawings = [sketch(one, list(SKETCHES)[i % len(SKETCHES)], rng) for i, one in enumerate(truths)]
+    findings = []
+    for role, words in WORDS.items():
+        measure = f"subject / style “photo”, {role}"
+        if not studio.has(role):
+            findings.append(absent(what, measure, aims))
+            continue
+        made = _made(studio, role, words, drawings)
+        bench.show(f"sketch-{role}", [drawings, made, truths])
+        verdicts = bench.look(made)
+        if not verdicts:
+            findings.append(unjudged(what, measure, aims))
+            continue
+        subject = share(
+            [v.subject for v in verdicts], [scene(seed).subject for seed in seeds(8, count)]
+        )
+        style = share([v.style for v in verdicts], ["photo"] * count)
+        findings.append(
+            Finding(
+                what=what,
+                measure=f"{measure}, {count} drawings",
+                found=f"{percent(subject)} / {percent(style)}",
+                aim=aims,
+                met=subject >= 0.85 and style >= 0.9,
+            )
+        )
+    return findings
+
+
+def styled(bench: Bench) -> list[Finding]:
+    """A picture that names the style: no request carries one yet, so nothing can be measured."""
+    return [absent("style image", "style / subject", "≥ 80 % / ≥ 80 %")]
+
+
+def _made(studio: Studio, role: str, words: str, drawings: list[Pixels]) -> list[Pixels]:
+    asked = [
+        studio.request(role, words, one, strength=STRENGTH[role], seed=i)
+        for i, one in enumerate(drawings)
+    ]
+    return studio.paint(role, asked)

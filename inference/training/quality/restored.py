@@ -1,0 +1,193 @@
+"""What is undone: lost colour, noise, lost resolution, a hole. The truth is known exactly."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from inference.training import spoiling
+from inference.training.data import Pixels
+from inference.training.quality.bench import Bench, average
+from inference.training.quality.findings import Finding, absent
+from inference.training.quality.measures import edge_sharpness, hole_psnr, luminance_error, psnr
+
+SIGMAS = (10, 25, 50)
+EDITOR = "edit"
+
+
+def mean_psnr(made: Sequence[Pixels], truths: Sequence[Pixels]) -> float:
+    """Mean over the pictures of their PSNR in dB."""
+    return average([psnr(a, b) for a, b in zip(made, truths, strict=True)])
+
+
+def colourised(bench: Bench) -> list[Finding]:
+    """Grey pictures given colour by the editor and by the GAN; against the true colours."""
+    what, findings = "colourise", []
+    for role, words in ((EDITOR, "colourise"), ("color", "")):
+        if not bench.studio.has(role):
+            findings.append(absent(what, f"PSNR gain over grayscale, {role}", "≥ +4 dB"))
+            continue
+        for name, truths in (("world", bench.scenes(4)), ("photographs", bench.photos)):
+            greys = [spoiling.grey(one) for one in truths]
+            made = _restored(bench, role, words, greys)
+            bench.show(f"colour-{role}-{name}", [greys, made, truths])
+            gain = mean_psnr(made, truths) - mean_psnr(greys, truths)
+            findings.append(
+                Finding(
+                    what=what,
+                    measure=f"PSNR gain over grayscale, {role}, {name}",
+                    found=f"{gain:+.1f} dB, to {mean_psnr(made, truths):.1f}",
+                    aim="≥ +4 dB" if name == "world" else "",
+                    met=gain >= 4 if name == "world" else None,
+                )
+            )
+            off = average([luminance_error(a, b) for a, b in zip(made, greys, strict=True)])
+            findings.append(
+                Finding(
+                    what=what,
+                    measure=f"luminance, {role}, {name}, mean error of 255",
+                    found=f"{off:.2f}",
+                    aim="≤ 2",
+                    met=off <= 2,
+                )
+            )
+    return findings
+
+
+def denoised(bench: Bench) -> list[Finding]:
+    """Noisy pictures made clean, against a median filter and non-local means (Buades 2005)."""
+    what, findings = "denoise", []
+    truths = bench.scenes(5)
+    for sigma in SIGMAS:
+        rng = np.random.default_rng((43, sigma))
+        noisy = [spoiling.noisy(one, sigma, rng) for one in truths]
+        before = mean_psnr(noisy, truths)
+        median = max(
+            mean_psnr([_filtered(one, ImageFilter.MedianFilter(side)) for one in noisy], truths)
+            for side in (3, 5)
+        )
+        means = [_nl_means(one, sigma) for one in noisy]
+        nlm = mean_psnr(means, truths)
+        measure = f"PSNR, σ {sigma}: noisy {before:.1f}, median {median:.1f}, NLM {nlm:.1f}"
+        if not bench.studio.has(EDITOR):
+            findings.append(absent(what, measure, "better than both"))
+            continue
+        made = _restored(bench, EDITOR, "remove the noise", noisy)
+        bench.show(f"denoise-{sigma}", [noisy, means, made, truths])
+        found = mean_psnr(made, truths)
+        findings.append(
+            Finding(
+                what=what,
+                measure=measure,
+                found=f"{found:.1f} dB",
+                aim="better than both",
+                met=found > max(median, nlm),
+            )
+        )
+    return findings
+
+
+def enlarged(bench: Bench) -> list[Finding]:
+    """Twice the resolution, against bicubic interpolation."""
+    what, aim = "super-resolution 2×", "better than bicubic"
+    truths = bench.scenes(6)
+    bicubic = [spoiling.halved(one) for one in truths]
+    made = _restored(bench, EDITOR, "upscale", bicubic) if bench.studio.has(EDITOR) else None
+    if made is not None:
+        bench.show("upscale", [bicubic, made, truths])
+    measures: tuple[tuple[str, str, Callable[[Pixels, Pixels], float]], ...] = (
+        ("PSNR", " dB", psnr),
+        ("edge sharpness, the truth is 1", "", edge_sharpness),
+    )
+    findings = []
+    for name, unit, measure in measures:
+        plain = average([measure(a, b) for a, b in zip(bicubic, truths, strict=True)])
+        said = f"{name}; bicubic {plain:.2f}{unit}"
+        if made is None:
+            findings.append(absent(what, said, aim))
+            continue
+        found = average([measure(a, b) for a, b in zip(made, truths, strict=True)])
+        findings.append(
+            Finding(what=what, measure=said, found=f"{found:.2f}{unit}", aim=aim, met=found > plain)
+        )
+    return findings
+
+
+def filled(bench: Bench) -> list[Finding]:
+    """Holes painted in by the editor, against the mean colour of what is around them."""
+    what = "inpaint"
+    aims = ("better than mean fill", "0: identical")
+    if not bench.studio.has(EDITOR):
+        return [
+            absent(what, name, aim) for name, aim in zip(("inside", "outside"), aims, strict=True)
+        ]
+    rng = np.random.default_rng((43, 1))
+    truths = bench.scenes(7)
+    holes = [np.asarray(spoiling.hole((bench.side, bench.side), rng)) > 0 for _ in truths]
+    sources = [
+        _with(one, hole, np.full(3, float(spoiling.HOLE)))
+        for one, hole in zip(truths, holes, strict=True)
+    ]
+    plain = [
+        _with(one, hole, one[~hole].mean(axis=0)) for one, hole in zip(truths, holes, strict=True)
+    ]
+    made = _restored(bench, EDITOR, "fill the hole", sources)
+    bench.show("inpaint", [sources, made, truths])
+    inside, mean = (
+        average([hole_psnr(a, b, h) for a, b, h in zip(pile, truths, holes, strict=True)])
+        for pile in (made, plain)
+    )
+    outside = max(
+        int(np.abs(a.astype(int) - b)[~h].max())
+        for a, b, h in zip(made, truths, holes, strict=True)
+    )
+    return [
+        Finding(
+            what=what,
+            measure=f"PSNR inside the hole; mean fill {mean:.1f} dB",
+            found=f"{inside:.1f} dB",
+            aim=aims[0],
+            met=inside > mean,
+        ),
+        Finding(
+            what=what,
+            measure="largest difference outside, of 255",
+            found=str(outside),
+            aim=aims[1],
+            met=outside == 0,
+        ),
+    ]
+
+
+def _restored(bench: Bench, role: str, words: str, sources: Sequence[Pixels]) -> list[Pixels]:
+    return bench.studio.paint(
+        role, [bench.studio.request(role, words, one, seed=i) for i, one in enumerate(sources)]
+    )
+
+
+def _with(picture: Pixels, hole: NDArray[np.bool_], colour: NDArray[np.floating[Any]]) -> Pixels:
+    out = picture.copy()
+    out[hole] = np.rint(colour).astype(np.uint8)
+    return out
+
+
+def _filtered(picture: Pixels, how: ImageFilter.Filter) -> Pixels:
+    return np.asarray(Image.fromarray(picture).filter(how))
+
+
+def _nl_means(picture: Pixels, sigma: float) -> Pixels:
+    """With the strength that its authors and scikit-image's manual advise for a known sigma."""
+    from skimage.restoration import denoise_nl_means
+
+    clean = denoise_nl_means(
+        picture.astype(np.float32) / 255,
+        patch_size=5,
+        patch_distance=6,
+        h=0.8 * sigma / 255,
+        sigma=sigma / 255,
+        fast_mode=True,
+        channel_axis=-1,
+    )
+    return (np.clip(clean, 0, 1) * 255 + 0.5).astype(np.uint8)
