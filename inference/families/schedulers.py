@@ -21,8 +21,7 @@ class SchedulerKind:
 
 
 SCHEDULERS: Mapping[str, SchedulerKind] = {
-    # By default it clips to what pixels can be, which latents are not.
-    "ddim": SchedulerKind(class_name="DDIMScheduler", changes={"clip_sample": False}),
+    "ddim": SchedulerKind(class_name="DDIMScheduler"),
     "euler": SchedulerKind(
         class_name="EulerDiscreteScheduler", changes={"use_karras_sigmas": False}
     ),
