@@ -44,8 +44,16 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     batch.add_argument(
         "--fast", action="store_true", help="larger batches, results equal only to rounding"
     )
+    batch.add_argument(
+        "--compile",
+        action=argparse.BooleanOptionalAction,
+        help="with --fast: compile in the background; default: on a GPU",
+    )
     _add_model(batch)
-    return parser.parse_args(arguments)
+    parsed = parser.parse_args(arguments)
+    if parsed.command == "batch" and parsed.compile and not parsed.fast:
+        batch.error("--compile needs --fast")
+    return parsed
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:

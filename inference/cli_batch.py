@@ -46,6 +46,8 @@ def batch(arguments: argparse.Namespace) -> int:
 
     device = find_device(arguments.device)
     settings = EngineSettings.for_device(device, strict=not arguments.fast)
+    if arguments.compile is not None:
+        settings = settings.compiling(arguments.compile)
     engine = load_engine(info, str(device), settings, shelf=catalog.shelf)
     arguments.out.mkdir(parents=True, exist_ok=True)
     with (arguments.out / "results.jsonl").open("w", encoding="utf-8") as file:

@@ -18,6 +18,13 @@ PLACE = 2**21
 PLENTY = 2**60
 
 
+def first(inputs: tuple[Tensor, ...], named: dict[str, Any]) -> Tensor:
+    """What a network is called with: latents, a picture or the tokens of a prompt."""
+    if inputs:
+        return inputs[0]
+    return named["sample"] if "sample" in named else named["input_ids"]
+
+
 class OnCpu(RuntimeError):
     """Raised as torch's allocator for the CPU raises it, a RuntimeError with this text."""
 
@@ -85,8 +92,7 @@ class SmallDevice:
                 def look(
                     _: Any, inputs: Any, named: Any, use: str = use, divisor: int = divisor
                 ) -> None:
-                    given = inputs[0] if inputs else named["input_ids"]
-                    self._take(use, given, divisor, self._limit(use, unet, texts))
+                    self._take(use, first(inputs, named), divisor, self._limit(use, unet, texts))
 
                 hook = module.register_forward_pre_hook(look, with_kwargs=True)
                 stack.callback(hook.remove)

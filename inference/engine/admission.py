@@ -97,9 +97,9 @@ class Admission:
         """Whether the memory should suffice for the passes that it would take part in."""
         together = self._batches.rows(job.size, job.each)
         if not self._settings.strict:
-            together = min(together, rows + job.each)
+            together = min(together, self._settings.padded(rows + job.each))
         way = self._ladder.way(job.size)
-        uses = [Pass.DECODE, *([Pass.ENCODE] if job.request.strength < 1 else [])]
+        uses = [Pass.DECODE, *([Pass.ENCODE] if job.paints_over else [])]
         return self._passes.fit(
             (Pass.DENOISE, together, job.size),
             *((use, 1, way.worked_on(use, job.size)) for use in uses),

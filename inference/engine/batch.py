@@ -13,12 +13,13 @@ from inference.engine.slot import Slot
 class Batch:
     """Slots of one kind and size that advance together.
 
-    rows: of a forward pass. In strict mode it is padded to so many; where the slots have more
-    than that, several passes share them.
+    rows: of a forward pass. Where the slots have more than that, several passes share them.
+    padded: whether a pass with fewer is filled up to so many, as it always is in strict mode.
     """
 
     slots: tuple[Slot, ...]
     rows: int
+    padded: bool
 
     @property
     def size(self) -> Size:
@@ -79,11 +80,12 @@ class Batches:
         most = self.rows(first.job.size, len(first.rows))
         if self._settings.strict:
             together = max(1, most // len(first.rows))
-            return Batch(slots=tuple(slots[:together]), rows=most)
+            return Batch(slots=tuple(slots[:together]), rows=most, padded=True)
         chosen, rows = [first], len(first.rows)
         for slot in slots[1:]:
             if rows + len(slot.rows) > most:
                 break
             chosen.append(slot)
             rows += len(slot.rows)
-        return Batch(slots=tuple(chosen), rows=min(rows, most))
+        rows = min(self._settings.padded(rows), most)
+        return Batch(slots=tuple(chosen), rows=rows, padded=bool(self._settings.shapes))

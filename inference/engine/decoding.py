@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from inference.engine.autoencoder import Autoencoder
 from inference.engine.costs import Size
+from inference.engine.files import Files
 from inference.engine.largest import Largest
 from inference.engine.slot import Slot
 from inference.families.latents import Pixels
@@ -12,16 +13,20 @@ from inference.families.latents import Pixels
 class Decoder:
     """Decodes the pictures of jobs.
 
+    files: where the pictures go.
     strict: whether the pictures of one job must all be made in the same way.
     """
 
-    def __init__(self, autoencoder: Autoencoder, largest: Largest, *, strict: bool) -> None:
+    def __init__(
+        self, autoencoder: Autoencoder, files: Files, largest: Largest, *, strict: bool
+    ) -> None:
         self._autoencoder = autoencoder
+        self._files = files
         self._largest = largest
         self._strict = strict
 
     def decode(self, slots: Iterable[Slot]) -> None:
-        """Gives their jobs their pictures, those of one size together.
+        """Has the pictures written, those of one size decoded together.
 
         A job whose picture does not fit the memory has failed then; one that had pictures, made
         in another way than is possible now, starts over.
@@ -39,9 +44,9 @@ class Decoder:
 
     def _keep(self, slot: Slot, pixels: Pixels, tile: int | None) -> None:
         job = slot.job
-        if self._strict and job.pictures and job.decode_tile != tile:
+        if self._strict and job.decoded and job.decode_tile != tile:
             job.start_over()
             return
-        assert job.task is not None
+        job.decoded += 1
         job.decode_tile = tile
-        job.pictures[slot.index] = job.task.picture(slot.index, pixels)
+        self._files.write(slot, pixels)

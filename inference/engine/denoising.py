@@ -10,6 +10,7 @@ from inference.engine.costs import Pass
 from inference.engine.job import Forward
 from inference.engine.ladder import Ladder
 from inference.engine.largest import Largest
+from inference.engine.pace import Pace
 from inference.engine.passes import Passes, RanOut
 from inference.engine.savings import Savings
 from inference.families.base import DiffusionModel, Line
@@ -37,6 +38,7 @@ class Denoiser:
         self._ladder = ladder
         self._largest = largest
         self._strict = strict
+        self._pace = Pace.of(model.device)
         self.calls = 0
         """Forward passes so far."""
 
@@ -67,9 +69,14 @@ class Denoiser:
                 slot.job.start_over()
                 self._descend(batch)
                 return
+            # Whatever it is, it is about this one picture: the others must not fall with it.
+            except Exception as error:
+                slot.job.fail(error)
+                continue
             slot.job.done += 1
             if self._strict:
                 slot.job.forward = forward
+        self._pace.passed()
 
     def _start_over(self, batch: Batch, forward: Forward) -> bool:
         """Whether pictures were begun by forward passes of another shape, and now start over."""
@@ -90,7 +97,7 @@ class Denoiser:
 
     def _pass(self, batch: Batch, lines: list[Line]) -> Tensor:
         wanted = len(lines)
-        if self._strict:
+        if batch.padded:
             lines += lines[:1] * (batch.rows - wanted)
         work = partial(self._model.predict, lines)
         prediction = self._passes.run(Pass.DENOISE, len(lines), batch.size, work)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from inference.engine.autoencoder import Autoencoder
 from inference.engine.costs import Size
+from inference.engine.files import Files
 from inference.engine.job import Job
 from inference.engine.ladder import Ladder
 from inference.engine.largest import Largest
@@ -15,12 +16,22 @@ Key = tuple[object, ...]
 
 
 class Encoder:
-    """Encodes the sources of jobs. kept: how many are remembered."""
+    """Encodes the sources of jobs.
+
+    files: where they come from. kept: how many are remembered.
+    """
 
     def __init__(
-        self, autoencoder: Autoencoder, ladder: Ladder, largest: Largest, *, kept: int
+        self,
+        autoencoder: Autoencoder,
+        files: Files,
+        ladder: Ladder,
+        largest: Largest,
+        *,
+        kept: int,
     ) -> None:
         self._autoencoder = autoencoder
+        self._files = files
         self._ladder = ladder
         self._largest = largest
         self._known: Cache[Key, Posterior] = Cache(kept)
@@ -46,8 +57,7 @@ class Encoder:
                 self._give(sharing, known, tile)
                 continue
             try:
-                assert sharing[0].task is not None
-                pictures[key] = sharing[0].task.padded_source()
+                pictures[key] = self._files.source(sharing[0])
             except PictureError as error:
                 for job in sharing:
                     job.fail(error)

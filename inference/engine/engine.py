@@ -13,6 +13,7 @@ from inference.engine.costs import Costs
 from inference.engine.decoding import Decoder
 from inference.engine.denoising import Denoiser
 from inference.engine.encoding import Encoder
+from inference.engine.files import Files
 from inference.engine.job import Job, OnProgress, Outcome
 from inference.engine.ladder import Ladder
 from inference.engine.largest import Largest
@@ -74,7 +75,8 @@ class Engine:
         largest = Largest(model, passes, savings, ladder, multiple=info.multiple)
         together = 1 if strict else settings.together
         autoencoder = Autoencoder(codec, passes, savings, ladder, together=together)
-        encoder = Encoder(autoencoder, ladder, largest, kept=settings.sources)
+        self._files = files = Files(ahead=settings.slots)
+        encoder = Encoder(autoencoder, files, ladder, largest, kept=settings.sources)
         parameters = sum(each.numel() for each in modules.denoiser.parameters())
         self._batches = Batches(settings, ladder, parameters)
         self._admission = Admission(settings, self._batches, ladder, passes)
@@ -87,7 +89,7 @@ class Engine:
             clock=clock,
         )
         self._denoiser = Denoiser(model, passes, savings, ladder, largest, strict=strict)
-        self._decoder = Decoder(autoencoder, largest, strict=strict)
+        self._decoder = Decoder(autoencoder, files, largest, strict=strict)
         self._reporter = Reporter(
             preview or Preview(codec),
             passes,
@@ -159,6 +161,8 @@ class Engine:
         self._reporter.tell(slot for slot in self._slots if slot.live)
         self._decoder.decode(slot for slot in self._slots if slot.live and slot.finished)
         self._sweep()
+        idle = not self._slots and not any(job.wants_slot for job in self._jobs.values())
+        self._files.collect(idle=idle)
         return [self._leave(job) for job in list(self._jobs.values()) if job.over]
 
     def _drop_cancelled(self) -> None:
@@ -175,6 +179,7 @@ class Engine:
                 self._settle(job)
             if not job.over:
                 self._admission.add(job)
+                self._files.expect(job)
 
     def _settle(self, job: Job) -> None:
         try:

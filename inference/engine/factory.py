@@ -15,6 +15,7 @@ from inference.engine.preview import Preview
 from inference.engine.serial import SerialEngine
 from inference.engine.settings import EngineSettings
 from inference.errors import ModelError
+from inference.executors.cores import use_allowed_cores
 from inference.families.codecs import load_preview
 from inference.families.folder import ModelFolder
 from inference.families.latents import LatentCodec
@@ -64,6 +65,7 @@ def load_engine(
             adapters=info.adapters,
         )
     check_scheduler(info.default_scheduler)
+    use_allowed_cores()
     settings = settings or EngineSettings.for_device(target)
     facts: dict[str, Any] = {
         "revision": revision(info.location, info.vae),
@@ -75,7 +77,9 @@ def load_engine(
     vae = None if info.vae is None else Path(info.vae)
     if shelf is None and info.adapters is not None:
         shelf = Shelf(Path(info.adapters))
-    model = load_model(folder, target, dtype, vae=vae, info=info, shelf=shelf)
+    model = load_model(
+        folder, target, dtype, vae=vae, info=info, shelf=shelf, compiled=settings.compiled
+    )
     return Engine(model, info, settings, preview=_preview(model.codec, info, folder), **facts)
 
 

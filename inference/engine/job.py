@@ -45,6 +45,7 @@ class Job:
         posterior is None at strength 1.
     opened: pictures that were admitted. lengths: steps that each of them runs, by index.
         pictures: the finished ones by index. error: what ended it.
+    decoded: pictures that are finished, or being written.
     life: how often it was begun, less one. forward, encode_tile, decode_tile: how its pictures
         are made; see `Way`. They differ from the way of its size where that changed since.
     previewed: when the last preview was made.
@@ -63,6 +64,7 @@ class Job:
     posterior: Posterior | None = None
     opened: int = 0
     done: int = 0
+    decoded: int = 0
     lengths: dict[int, int] = field(default_factory=dict)
     life: int = 0
     forward: Forward | None = None
@@ -120,6 +122,6 @@ class Job:
     def start_over(self) -> None:
         """Makes all of its pictures anew: with their seeds they come out as if never begun."""
         self.life += 1
-        self.opened = self.done = 0
+        self.opened = self.done = self.decoded = 0
         self.forward = self.decode_tile = None
         self.pictures.clear()

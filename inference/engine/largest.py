@@ -47,7 +47,7 @@ class Largest:
     def refusal(self, job: Job) -> RequestError:
         """For an encoded job whose pictures do not fit, by the best way there is."""
         assert job.task is not None
-        asked, encodes = job.task.size, job.request.strength < 1
+        asked, encodes = job.task.size, job.paints_over
         if (asked, encodes) not in self._known:
             self._known[asked, encodes] = self._find(asked, job.rows[-1], encodes)
         found = self._known[asked, encodes]

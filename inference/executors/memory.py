@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-_CGROUPS = Path("/sys/fs/cgroup")
+from inference.executors.cgroups import lines_of, own_groups
+
 _MEMINFO = Path("/proc/meminfo")
-_OWN_CGROUPS = Path("/proc/self/cgroup")
 
 
 def room_for_models(device: str) -> int:
@@ -22,7 +22,7 @@ def available_on_machine() -> int:
 
     Where the system does not tell what is available, all that it has.
     """
-    kilobytes = [line.split()[1] for line in _lines(_MEMINFO) if line.startswith("MemAvailable:")]
+    kilobytes = [line.split()[1] for line in lines_of(_MEMINFO) if line.startswith("MemAvailable:")]
     sizes = [_machine(), *(int(number) * 1024 for number in kilobytes)]
     for folder, limit, usage, cache in _cgroups():
         most, taken = _number(folder / limit), _number(folder / usage)
@@ -30,7 +30,7 @@ def available_on_machine() -> int:
             # What the kernel only keeps of files, it drops before it refuses memory.
             reusable = sum(
                 int(line.split()[1])
-                for line in _lines(folder / "memory.stat")
+                for line in lines_of(folder / "memory.stat")
                 if line.startswith(f"{cache} ")
             )
             sizes.append(max(0, most - taken + reusable))
@@ -50,35 +50,16 @@ def _cgroups() -> Iterator[tuple[Path, str, str, str]]:
     Each is a folder with the names of its limit, its usage and, in memory.stat, its file cache,
     which differ between the two versions of control groups.
     """
-    for line in _lines(_OWN_CGROUPS):
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            root, names = _CGROUPS, ("memory.max", "memory.current", "inactive_file")
-        elif "memory" in controllers.split(","):
-            root = _CGROUPS / "memory"
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-        else:
-            continue
-        # Within a container the path may be the host's, and only the root is there.
-        own = root / path.lstrip("/")
-        yield from ((folder, *names) for folder in (own, *own.parents) if _within(folder, root))
-
-
-def _within(folder: Path, root: Path) -> bool:
-    return folder.is_relative_to(root) and folder.is_dir()
+    first = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+    second = ("memory.max", "memory.current", "inactive_file")
+    for folder, is_second in own_groups("memory"):
+        yield (folder, *(second if is_second else first))
 
 
 def _number(path: Path) -> int | None:
     """What a file of a control group says; None for "max" and where there is no such file."""
-    text = "".join(_lines(path))
+    text = "".join(lines_of(path))
     return int(text) if text.isdigit() else None
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text().splitlines()
-    except OSError:  # no Linux, or not for us to see
-        return []
 
 
 def _accelerator() -> int:

@@ -26,20 +26,23 @@ def enter_diffusion(
     device = codec.device
     own = schedulers.make(scheduler)
     try:
-        own.set_timesteps(request.steps, device=device)
+        # On a GPU they would be read back, which waits for it, in each step of DDIM, LCM and PNDM.
+        own.set_timesteps(request.steps, device="cpu")
     except ValueError as error:
         raise RequestError(
             f"{type(own).__name__} cannot run {request.steps} steps: {error}"
         ) from error
-    timesteps = own.timesteps
+    timesteps, start = own.timesteps, 0
+    if request.strength < 1:
+        start = (request.steps - request.steps_run) * own.order
+        timesteps = timesteps[start:]
+    if hasattr(own, "set_begin_index"):
+        # Else it looks the first timestep up, and Karras sigmas may have that one twice.
+        own.set_begin_index(start)
     if request.strength == 1:
         noise = draw_noise(shape, generator, device)
         return Entry(scheduler=own, timesteps=timesteps, latents=noise * own.init_noise_sigma)
     assert posterior is not None
-    start = (request.steps - request.steps_run) * own.order
-    timesteps = timesteps[start:]
-    if hasattr(own, "set_begin_index"):
-        own.set_begin_index(start)
     clean = codec.scale(posterior.sample(generator))
     noise = draw_noise(shape, generator, device)
     return Entry(

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from inference.families.adapters import Adapters
 from inference.families.base import Entry, Modules
+from inference.families.compiled import CompiledForward
 from inference.families.conditioning import Row
 from inference.families.latents import LatentCodec, Posterior, draw_noise
 from inference.families.prompts import Prompts
@@ -28,6 +29,7 @@ class FlowModel(ABC):
 
     adapters: the LoRAs of the transformer and of CLIP.
     dtype: of the transformer's weights; latents and schedulers are fp32 whatever it is.
+    compiled: the transformer's forward pass where it is to be compiled.
     """
 
     transformer: Any
@@ -37,6 +39,7 @@ class FlowModel(ABC):
     schedulers: SchedulerFactory
     device: torch.device
     dtype: torch.dtype
+    compiled: CompiledForward | None = None
 
     even_sigmas: ClassVar[bool]
     """Whether the noise levels, before they are shifted, go evenly from 1 to 1/steps; else they

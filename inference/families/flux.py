@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from inference.families.base import Line
+from inference.families.compiled import forward_of
 from inference.families.conditioning import Row
 from inference.families.flow import FlowModel, join_pooled
 from inference.request import GenerationRequest
@@ -59,7 +60,7 @@ class FluxModel(FlowModel):
         guidance = [row.guidance_embedding for row in rows if row.guidance_embedding is not None]
         # The transformer takes time from 0 to 1.
         time = torch.stack([t.to(self.device, torch.float32) for _, t, _ in lines]) / 1000
-        velocity: Tensor = self.transformer(
+        velocity: Tensor = forward_of(self.transformer, self.compiled, rows[0].loras)(
             hidden_states=pack(latents).to(self.dtype),
             timestep=time,
             guidance=torch.cat(guidance)[:, 0] if guidance else None,

@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from inference.families.sending import send
+
 Pixels = NDArray[np.uint8]
 """Height × width × 3, 8-bit RGB."""
 
@@ -23,14 +25,14 @@ class Posterior:
     def sample(self, generator: torch.Generator) -> Tensor:
         """One draw, from a generator on the CPU so that every device draws the same."""
         noise = torch.randn(self.mean.shape, generator=generator, dtype=self.mean.dtype)
-        return self.mean + self.deviation * noise.to(self.mean.device)
+        return self.mean + self.deviation * send(noise, self.mean.device)
 
 
 def draw_noise(
     shape: tuple[int, int, int], generator: torch.Generator, device: torch.device
 ) -> Tensor:
     """[1, *shape] of fp32 noise, drawn on the CPU so that every device sees the same."""
-    return torch.randn((1, *shape), generator=generator).to(device)
+    return send(torch.randn((1, *shape), generator=generator), device)
 
 
 class LatentCodec:

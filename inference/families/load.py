@@ -11,6 +11,7 @@ from inference.executors.memory import room_for_models
 from inference.families.adapters import Adapters
 from inference.families.clip import ClipEncoder
 from inference.families.codecs import check_vae, load_codec
+from inference.families.compiled import CompiledForward
 from inference.families.embeddings import XL_NAMES, Vocabulary
 from inference.families.flow_parts import check_flux, check_sd3
 from inference.families.flow_text import FLUX_T5_LENGTH, SD3_T5_LENGTHS, FluxText, SD3Text
@@ -78,6 +79,7 @@ def load_model(
     vae: Path | None = None,
     info: ModelInfo | None = None,
     shelf: Shelf | None = None,
+    compiled: bool = False,
 ) -> UNetModel | SD3Model | FluxModel:
     """The model in a diffusers folder.
 
@@ -85,12 +87,15 @@ def load_model(
         are fp32, as they run but once.
     vae: the folder of an autoencoder to be used instead of the model's own.
     info: what it is called; by default what its folder says. shelf: its LoRAs and embeddings.
+    compiled: the denoiser's passes are compiled in the background; see `CompiledForward`.
 
     Raises ModelError that names the file or part that is missing, damaged or of an unknown kind.
     """
     folder = ModelFolder(path, vae=vae)
     check_vae(folder)
-    loader = _Loader(folder, device, dtype, info or describe(path), shelf or Shelf())
+    loader = _Loader(
+        folder, device, dtype, info or describe(path), shelf or Shelf(), compiled=compiled
+    )
     for pipelines, read in (
         (_SD, loader.sd),
         (_SDXL, loader.sdxl),
@@ -112,8 +117,11 @@ class _Loader:
         dtype: torch.dtype,
         info: ModelInfo,
         shelf: Shelf,
+        *,
+        compiled: bool,
     ) -> None:
         self._folder = folder
+        self._compiled = compiled
         self._info = info
         self._shelf = shelf
         self._device = device
@@ -124,11 +132,12 @@ class _Loader:
         self._check("unet", "vae", "text_encoder")
         words = Vocabulary(self._shelf, self._info)
         clip = self._clip("tokenizer", "text_encoder", "CLIPTextModel", words)
-        unet = self._unet()
+        unet, compiled = self._unet()
         networks = {"unet": unet, "text_encoder": clip.network}
         adapters = Adapters(networks, self._shelf, self._info)
         return UNetModel(
             unet=unet,
+            compiled=compiled,
             codec=self._codec(),
             prompts=Prompts(SDText(clip), adapters=adapters, vocabulary=words),
             adapters=adapters,
@@ -143,7 +152,7 @@ class _Loader:
         words = Vocabulary(self._shelf, self._info, encoders=XL_NAMES if both else XL_NAMES[1:])
         kind = "CLIPTextModelWithProjection"
         second = self._clip("tokenizer_2", "text_encoder_2", kind, words, XL_NAMES[1])
-        unet = self._unet()
+        unet, compiled = self._unet()
         encoders, networks = [second], {"unet": unet, "text_encoder_2": second.network}
         if both:
             first = self._clip("tokenizer", "text_encoder", "CLIPTextModel", words, XL_NAMES[0])
@@ -154,6 +163,7 @@ class _Loader:
         text = SDXLText(encoders, zeros_for_empty=zeros)
         return UNetModel(
             unet=unet,
+            compiled=compiled,
             codec=self._codec(),
             prompts=Prompts(text, adapters=adapters, vocabulary=words),
             adapters=adapters,
@@ -180,6 +190,7 @@ class _Loader:
         adapters = Adapters({"transformer": transformer, **clips}, self._shelf, self._info)
         return SD3Model(
             transformer=transformer,
+            compiled=self._compile(transformer),
             codec=self._codec(),
             prompts=Prompts(
                 SD3Text(first, second, t5, width=width), adapters=adapters, kept=KEPT_LONG
@@ -202,6 +213,7 @@ class _Loader:
         adapters = Adapters(networks, self._shelf, self._info)
         return FluxModel(
             transformer=transformer,
+            compiled=self._compile(transformer),
             codec=self._codec(),
             prompts=Prompts(FluxText(clip, t5), adapters=adapters, kept=KEPT_LONG),
             adapters=adapters,
@@ -224,14 +236,18 @@ class _Loader:
                 f"{vae.get('latent_channels', 4)}: it is no plain image-to-image model."
             )
 
-    def _unet(self) -> Any:
+    def _unet(self) -> tuple[Any, CompiledForward | None]:
         from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
         unet = self._weights(UNet2DConditionModel, "unet", self._dtype)
         unet.to(memory_format=torch.channels_last)
+        compiled = self._compile(unet)  # before it is packed: the compiler packs by itself
         if self._device.type == "cpu":
             pack(unet, room=room_for_models("cpu"))
-        return unet
+        return unet, compiled
+
+    def _compile(self, denoiser: Any) -> CompiledForward | None:
+        return CompiledForward(denoiser) if self._compiled else None
 
     def _codec(self) -> LatentCodec:
         return load_codec(self._folder, dtype=self._dtype, device=self._device)

@@ -9,12 +9,14 @@ from torch import Tensor
 
 from inference.families.adapters import Adapters
 from inference.families.base import Entry, Line, Modules
+from inference.families.compiled import CompiledForward, forward_of
 from inference.families.conditioning import PromptEmbedding, Row
 from inference.families.diffusion import enter_diffusion
 from inference.families.latents import LatentCodec, Posterior
 from inference.families.lora_set import LoraSet
 from inference.families.prompts import Prompts
 from inference.families.schedulers import SchedulerFactory
+from inference.families.sending import send
 from inference.request import GenerationRequest
 
 
@@ -38,6 +40,7 @@ class UNetModel:
     adapters: the LoRAs of the UNet and the text encoders.
     dtype: of the UNet's weights; latents and schedulers are fp32 whatever it is.
     micro: for SDXL, else None.
+    compiled: the UNet's forward pass where it is to be compiled.
     """
 
     unet: Any
@@ -48,6 +51,7 @@ class UNetModel:
     device: torch.device
     dtype: torch.dtype
     micro: MicroConditioning | None = None
+    compiled: CompiledForward | None = None
 
     @property
     def modules(self) -> Modules:
@@ -122,11 +126,11 @@ class UNetModel:
         """One forward pass over rows of one kind. Gives [lines, C, h, w], fp32."""
         rows = [row for _, _, row in lines]
         self.adapters.use_for_denoising(rows[0].loras)
-        prediction: Tensor = self.unet(
-            torch.cat([latents for latents, _, _ in lines]).to(
-                self.dtype, memory_format=torch.channels_last
-            ),
-            torch.stack([t.to(self.device, torch.float32) for _, t, _ in lines]),
+        forward = forward_of(self.unet, self.compiled, rows[0].loras)
+        latents = torch.cat([latents for latents, _, _ in lines])
+        prediction: Tensor = forward(
+            sample=latents.to(self.dtype, memory_format=torch.channels_last),
+            timestep=send(torch.stack([t.float() for _, t, _ in lines]), self.device),
             encoder_hidden_states=_cat(row.tokens.to(self.dtype) for row in rows),
             timestep_cond=_cat(row.guidance_embedding for row in rows),
             added_cond_kwargs=None

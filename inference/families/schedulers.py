@@ -21,7 +21,8 @@ class SchedulerKind:
 
 
 SCHEDULERS: Mapping[str, SchedulerKind] = {
-    "ddim": SchedulerKind(class_name="DDIMScheduler"),
+    # By default it clips to what pixels can be, which latents are not.
+    "ddim": SchedulerKind(class_name="DDIMScheduler", changes={"clip_sample": False}),
     "euler": SchedulerKind(
         class_name="EulerDiscreteScheduler", changes={"use_karras_sigmas": False}
     ),

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from inference.errors import RequestError
 from inference.families.base import Line
+from inference.families.compiled import forward_of
 from inference.families.conditioning import Row
 from inference.families.flow import FlowModel, join_pooled
 from inference.request import GenerationRequest
@@ -56,7 +57,7 @@ class SD3Model(FlowModel):
         """One forward pass over rows of one kind. Gives [lines, C, h, w], fp32."""
         rows = [row for _, _, row in lines]
         self.adapters.use_for_denoising(rows[0].loras)
-        velocity: Tensor = self.transformer(
+        velocity: Tensor = forward_of(self.transformer, self.compiled, rows[0].loras)(
             hidden_states=torch.cat([latents for latents, _, _ in lines]).to(self.dtype),
             timestep=torch.stack([t.to(self.device, torch.float32) for _, t, _ in lines]),
             encoder_hidden_states=torch.cat([row.tokens for row in rows]).to(self.dtype),

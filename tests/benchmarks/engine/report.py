@@ -28,8 +28,8 @@ def sections(plan: Plan, found: Findings, extra: Mapping[str, Mapping[str, str]]
             _speed_table(found.speed, extra),
         ]
     parts.append(
-        f"{found.remark} torch {torch.__version__}, {torch.get_num_threads()} threads; batches of "
-        f"(c) hold at most {plan.limit} jobs."
+        f"{found.remark} torch {torch.__version__}, {torch.get_num_threads()} thread(s); "
+        f"batches of (c) hold at most {plan.limit} jobs."
     )
     if found.single:
         parts += [

@@ -214,6 +214,20 @@ def test_the_autoencoder_works_in_tiles(
     assert run(bench.small(device, held), [ask])[0].images == run(bench.engine(), [ask])[0].images
 
 
+def test_a_source_that_is_remembered_is_encoded_again_where_tiles_are_needed_now(
+    bench: Bench, device: SmallDevice, held: UNetModel, ask: GenerationRequest
+) -> None:
+    first = ask.change(width=320, height=256, guidance=1.0, steps=2)
+    second = first.change(image=png(open_png(ask.image or b"").rotate(90)))
+    engine = bench.small(device, held)
+    shapes = [run(engine, [first])[0].batch_shape]
+    device.encode = 32 * 32
+    shapes += [run(engine, [second])[0].batch_shape]
+    again = run(engine, [first])[0]
+    assert [*shapes, again.batch_shape] == ["1x4x32x40", *["1x4x32x40, encoded by 32"] * 2]
+    assert again.images == run(bench.small(device, held), [first])[0].images
+
+
 def test_pictures_of_one_job_are_all_made_in_the_same_way(
     bench: Bench, device: SmallDevice, held: UNetModel, ask: GenerationRequest
 ) -> None:

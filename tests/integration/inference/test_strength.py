@@ -61,6 +61,12 @@ def test_above_0_at_least_one_step_runs(engine: Engine, source: bytes, scheduler
             assert pixels(result.images[0].data).std() > 1
 
 
+def test_at_1_a_schedule_may_begin_with_one_timestep_twice(load: LoadEngine, source: bytes) -> None:
+    """Karras sigmas of a model with zero terminal SNR: 999, 999, 998, 998 …"""
+    request = ask(source, strength=1, steps=30, scheduler="dpm++2m-karras")
+    assert run(load("v"), [request])[0].steps_run == 30
+
+
 def test_the_schedule_is_entered_where_diffusers_enters_it(load: LoadEngine, source: bytes) -> None:
     engine = load("sd")
     for strength, steps in ((0.35, 7), (0.6, 12), (0.75, 15), (0.999, 19), (1, 20)):

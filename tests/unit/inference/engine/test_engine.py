@@ -159,6 +159,21 @@ def test_what_is_wrong_with_one_request_strikes_no_other(engine: Engine) -> None
     assert isinstance(results[3], GenerationResult)
 
 
+def test_a_scheduler_that_fails_in_a_step_strikes_no_other(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise IndexError("index 11 is out of bounds")
+
+    monkeypatch.setattr("diffusers.UniPCMultistepScheduler.step", fail)
+    for job_id, scheduler in enumerate(("ddim", "unipc", "ddim")):
+        engine.submit(job_id, ask(scheduler=scheduler), ignore)
+    results = {outcome.job_id: outcome.result for outcome in finish(engine)}
+    assert isinstance(results[0], GenerationResult)
+    assert isinstance(results[1], IndexError)
+    assert isinstance(results[2], GenerationResult)
+
+
 def test_the_catalogues_scheduler_comes_before_the_models_own(
     model: UNetModel, info: ModelInfo
 ) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.executors import memory
+from inference.executors import cgroups, memory
 
 GIB = 2**30
 
@@ -17,9 +17,9 @@ class Files:
         self.groups = folder / "cgroup"
         self.write("meminfo", f"MemTotal: 9 kB\nMemAvailable:   {600 * 2**20} kB\n")
         self.write("self", "")
-        monkeypatch.setattr(memory, "_CGROUPS", self.groups)
+        monkeypatch.setattr(cgroups, "_ROOT", self.groups)
         monkeypatch.setattr(memory, "_MEMINFO", folder / "meminfo")
-        monkeypatch.setattr(memory, "_OWN_CGROUPS", folder / "self")
+        monkeypatch.setattr(cgroups, "_OWN", folder / "self")
         monkeypatch.setattr(
             "os.sysconf", lambda name: {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": 1000 * GIB}[name]
         )

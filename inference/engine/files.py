@@ -1,0 +1,70 @@
+"""Pictures read from and written to files, beside the model's work.
+
+Both take as long as several steps of a model on a GPU, and need no interpreter lock while they do.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from inference.engine.job import Job
+from inference.engine.slot import Slot
+from inference.families.latents import Pixels
+from inference.result import GeneratedImage
+
+WORKERS = 2
+"""Threads. A GPU that makes 30 pictures of 512² a second keeps them busy."""
+
+
+class Files:
+    """Does so in threads of its own.
+
+    ahead: sources that are read before they are needed, at most.
+    """
+
+    def __init__(self, *, ahead: int) -> None:
+        self._ahead = ahead
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="files")
+        self._reading: dict[Job, Future[Pixels]] = {}
+        self._writing: list[tuple[Slot, Future[GeneratedImage]]] = []
+
+    def expect(self, job: Job) -> None:
+        """Begins to read a job's source, if it has one and not too many were begun."""
+        for other in [other for other in self._reading if other.over]:
+            del self._reading[other]
+        if job.paints_over and len(self._reading) < self._ahead:
+            self._reading[job] = self._pool.submit(_read(job))
+
+    def source(self, job: Job) -> Pixels:
+        """The source at the work size. Raises PictureError."""
+        future = self._reading.pop(job, None)
+        return _read(job)() if future is None else future.result()
+
+    def write(self, slot: Slot, pixels: Pixels) -> None:
+        """Begins to write a finished picture."""
+        assert slot.job.task is not None
+        picture = self._pool.submit(slot.job.task.picture, slot.index, pixels)
+        self._writing.append((slot, picture))
+
+    def collect(self, *, idle: bool) -> None:
+        """Gives jobs the pictures that are written. idle: whether there is time to wait for one."""
+        if idle and self._writing:
+            wait([picture for _, picture in self._writing], return_when=FIRST_COMPLETED)
+        for slot, picture in self._writing:
+            if picture.done() and slot.live:
+                _keep(slot, picture)
+        self._writing = [each for each in self._writing if not each[1].done()]
+
+
+def _read(job: Job) -> Callable[[], Pixels]:
+    assert job.task is not None
+    return job.task.padded_source
+
+
+def _keep(slot: Slot, picture: Future[GeneratedImage]) -> None:
+    error = picture.exception()
+    if error is None:
+        slot.job.pictures[slot.index] = picture.result()
+    elif isinstance(error, Exception):
+        slot.job.fail(error)
+    else:
+        raise error
