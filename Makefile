@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run demo test lint bench quality clean
+.PHONY: run demo test lint bench quality gallery clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
@@ -31,6 +31,9 @@ bench: $(STAMP)
 
 quality: $(STAMP)
 	$(BIN)/python -m inference.training quality --out quality
+
+gallery: $(STAMP)
+	$(BIN)/python -m tests.gallery --out docs/gallery
 
 clean:
 	rm -rf $(VENV) demo quality

@@ -90,7 +90,7 @@ class Run:
     """What made a job's pictures: enough to make them again bit for bit.
 
     batch_shape: the padded forward-pass shape; "" if the model did not run.
-    versions: library name → version.
+    versions: library name → version. notes: sentences for the member.
     """
 
     model: str
@@ -98,6 +98,7 @@ class Run:
     scheduler: str
     batch_shape: str
     versions: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +108,8 @@ class Job:
     recipe: what was asked; its model and seed are already settled.
     parent_id: the job this was rerolled or edited from.
     source_url: the attachment's URL while RECEIVED; source: the picture's content hash after.
+    second_url, second: the same of the second picture, where its task takes one. An attachment
+        beside a source that is stored already is that picture, painted over: where, is the mask.
     width, height: of the pictures to come, pixels; settled when QUEUED.
     cost: megapixel-rows that it takes in full; attempts: how often it was claimed.
     results: content hashes of the pictures, in order. steps_run, seconds: of the last run.
@@ -140,11 +143,19 @@ class Job:
     finished_at: datetime | None
     deleted_at: datetime | None = None
     run: Run | None = None
+    second_url: str | None = None
+    second: str | None = None
 
     @property
     def imagined(self) -> bool:
         """Whether it paints from the prompt alone, over nothing."""
         return self.source is None and self.source_url is None
+
+    @property
+    def fetched(self) -> bool:
+        """Whether all that it is made from was stored, so that it can be made again."""
+        source = self.source is not None or self.source_url is None
+        return source and (self.second is not None or self.second_url is None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,7 +23,7 @@ from PIL import AvifImagePlugin
 from bot.picture_frames import LENGTHS, PictureLimits
 from inference.comparison import labelled_sheet, side_by_side, wipe
 from inference.encoding import encode_for_upload, thumbnail
-from inference.errors import PictureError
+from inference.errors import RequestError
 from inference.images import normalise
 from inference.provenance import provenance_of
 from inference.texts import read_texts
@@ -48,7 +48,7 @@ def main() -> None:
         signal.setitimer(signal.ITIMER_REAL, limits.seconds + 1)
         try:
             header, answer = _do(order, body, limits)
-        except PictureError as error:
+        except RequestError as error:
             header, answer = {"error": str(error)}, b""
         signal.setitimer(signal.ITIMER_REAL, 0)
         header["peak"] = _peak_memory()
@@ -66,7 +66,7 @@ def _confine(limits: PictureLimits) -> None:
 
 
 def _do(order: dict[str, Any], body: bytes, limits: PictureLimits) -> tuple[dict[str, Any], bytes]:
-    """One job: the answer's JSON object and bytes. Raises PictureError."""
+    """One job: the answer's JSON object and bytes. Raises RequestError."""
     match order["do"]:
         case "normalise":
             made = normalise(
@@ -74,17 +74,12 @@ def _do(order: dict[str, Any], body: bytes, limits: PictureLimits) -> tuple[dict
                 max_bytes=limits.max_bytes,
                 max_pixels=limits.max_pixels,
                 max_side=limits.max_side,
+                transparency=order["transparency"],
             )
             return {"width": made.width, "height": made.height, "note": made.note}, made.data
         case "encode":
             encoded = encode_for_upload(body, order["limit"])
             return {"extension": encoded.extension, "note": encoded.note}, encoded.data
-        case "thumbnail":
-            return {}, thumbnail(body, order["side"])
-        case "sheet":
-            ends = [0, *accumulate(order["sizes"])]
-            pictures = [body[start:end] for start, end in pairwise(ends)]
-            return {}, labelled_sheet(pictures, order["labels"])
         case "compare":
             before, after = body[: order["split"]], body[order["split"] :]
             sheet = side_by_side(before, after)
@@ -92,6 +87,24 @@ def _do(order: dict[str, Any], body: bytes, limits: PictureLimits) -> tuple[dict
         case "provenance":
             said = provenance_of(read_texts(body))
             return {"said": asdict(said) if said else None}, b""
+        case _:
+            return {}, _drawn(order, body)
+
+
+def _drawn(order: dict[str, Any], body: bytes) -> bytes:
+    """One job whose answer is a picture and nothing else. Raises RequestError."""
+    match order["do"]:
+        case "thumbnail":
+            return thumbnail(body, order["side"])
+        case "sheet":
+            ends = [0, *accumulate(order["sizes"])]
+            pictures = [body[start:end] for start, end in pairwise(ends)]
+            return labelled_sheet(pictures, order["labels"])
+        case "mask":
+            # It brings numpy, which no other order needs.
+            from inference.tasks.painted import mask_by_hand
+
+            return mask_by_hand(body[: order["split"]], body[order["split"] :])
         case other:
             raise ValueError(f"unknown order {other!r}")
 

@@ -48,9 +48,10 @@ class PictureWorker:
         """The process's id while one lives."""
         return self._process.pid if self._process else None
 
-    async def normalise(self, data: bytes) -> Normalised:
+    async def normalise(self, data: bytes, *, transparency: bool = False) -> Normalised:
         """A source as `inference.images.normalise` makes it. Raises BadPicture."""
-        header, body = await self._order({"do": "normalise"}, data)
+        order = {"do": "normalise", "transparency": transparency}
+        header, body = await self._order(order, data)
         return Normalised(
             data=body, width=header["width"], height=header["height"], note=header["note"]
         )
@@ -71,6 +72,11 @@ class PictureWorker:
         """Two PNGs of ours side by side (PNG), and as a wipe (GIF). Raises BadPicture."""
         header, body = await self._order({"do": "compare", "split": len(before)}, before + after)
         return body[: header["split"]], body[header["split"] :]
+
+    async def mask_by_hand(self, original: bytes, painted: bytes) -> bytes:
+        """Where a picture was painted over (PNG), of two PNGs of ours. Raises BadPicture."""
+        _, body = await self._order({"do": "mask", "split": len(original)}, original + painted)
+        return body
 
     async def sheet(self, pngs: Sequence[bytes], labels: Sequence[str]) -> bytes:
         """PNGs of ours and one size on one labelled sheet (PNG). Raises BadPicture."""
@@ -152,8 +158,8 @@ class PictureWorker:
             self._limits.to_json(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            # Fewer arenas: each reserves address space, which is what is limited.
-            env=os.environ | {"MALLOC_ARENA_MAX": "2"},
+            # Fewer arenas and threads: each reserves address space, which is what is limited.
+            env=os.environ | {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"},
             limit=CHUNK,
             start_new_session=True,  # Ctrl-C is for the bot, which then ends it
         )

@@ -11,6 +11,9 @@ from inference.errors import ModelError, RequestError
 from inference.model_info import ModelInfo, describe, folder_of, revision, title_of
 from inference.request import Recipe
 from inference.shelf import Shelf, check_loras, fits
+from inference.tasks.edit import no_editor
+from inference.tasks.style import TASK as STYLE
+from inference.tasks.style import check_style
 
 __all__ = ["POCKET", "Catalog", "ModelInfo", "revision"]
 
@@ -86,6 +89,25 @@ class Catalog:
         """Raises RequestError for one that is unknown, damaged or made for another model."""
         check_loras(recipe.loras, self.shelf, self.find(recipe.model))
 
+    def check_style(self, recipe: Recipe) -> None:
+        """Raises RequestError, naming models that can, where the model cannot do its task style."""
+        if recipe.task == STYLE:
+            check_style(recipe, self.find(recipe.model), self.list())
+
+    def editor(self) -> str | None:
+        """The first entry that follows instructions, or None."""
+        return next((info.id for info in self.list() if info.follows_instructions), None)
+
+    def check_task(self, recipe: Recipe) -> None:
+        """Raises RequestError where the task edit is asked of a model that cannot follow."""
+        if recipe.task != "edit":
+            return
+        info = self.find(recipe.model)
+        # Of one that is not downloaded yet nothing is known.
+        if info.family and not info.follows_instructions:
+            able = [other.id for other in self.list() if other.follows_instructions]
+            raise RequestError(no_editor(info.id, able[:3]))
+
     def _with_adapters(self, info: ModelInfo) -> ModelInfo:
         return replace(info, adapters=None if self._folder is None else str(self._folder))
 
@@ -126,8 +148,9 @@ class Catalog:
         return replace(known, id=unread.id, title=unread.title, location=unread.location)
 
     def _describe(self, folder: Path) -> ModelInfo | None:
-        """`describe`, remembered until its index files change; None where it is broken."""
-        stamp = _stamp(folder / "model_index.json") + _stamp(folder / "palimpsest.json")
+        """`describe`, remembered until what it reads changes; None where it is broken."""
+        read = ("model_index.json", "palimpsest.json", "controlnet", "ip_adapter")
+        stamp = sum(_stamp(folder / name) for name in read)
         known = self._read.get(folder)
         if known is not None and known[0] == stamp:
             return known[1]

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
-from inference.cli_request import COMMANDS
+from inference.cli_request import COMMANDS, TASK_FIELDS, kind_of
 
 
 class Parser(argparse.ArgumentParser):
@@ -22,7 +22,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     generate = commands.add_parser("generate", help="run one request")
     generate.add_argument("task", metavar="TASK", help=f"one of: {', '.join(COMMANDS)}")
     generate.add_argument("--image", type=Path, metavar="P", help="the source picture")
-    generate.add_argument("--prompt", required=True, metavar="S")
+    generate.add_argument(
+        "--second", type=Path, metavar="P", help="a mask, a style, or another picture to blend in"
+    )
+    generate.add_argument("--prompt", metavar="S")
     generate.add_argument("--negative-prompt", default="", metavar="S")
     generate.add_argument("--strength", type=float, metavar="F", help="0 to 1")
     generate.add_argument("--steps", type=int, metavar="N", help="default: what suits the model")
@@ -34,6 +37,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     generate.add_argument(
         "--lora", action="append", dest="loras", metavar="NAME_OR_PATH[:WEIGHT]", help="up to 5"
     )
+    generate.add_argument(
+        "--match-colours", action="store_true", default=None, help="as the source has them"
+    )
+    _add_task_options(generate)
     generate.add_argument(
         "--json", action="store_true", help="print one JSON object per picture and nothing else"
     )
@@ -54,6 +61,16 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     if parsed.command == "batch" and parsed.compile and not parsed.fast:
         batch.error("--compile needs --fast")
     return parsed
+
+
+def _add_task_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what only some tasks take; see docs/tasks.md")
+    for name, field in TASK_FIELDS.items():
+        flag, kind = f"--{name.replace('_', '-')}", kind_of(field)
+        if kind is bool:
+            group.add_argument(flag, action="store_true", default=None)
+        else:
+            group.add_argument(flag, type=kind, metavar=kind.__name__[0].upper())
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:

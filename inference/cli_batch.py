@@ -17,8 +17,8 @@ from inference.request import GenerationRequest, Recipe
 from inference.result import Progress
 
 if TYPE_CHECKING:
-    from inference.engine.factory import AnyEngine
     from inference.engine.job import Outcome
+    from inference.engine.programs import ProgramEngine
 
 
 def batch(arguments: argparse.Namespace) -> int:
@@ -58,7 +58,9 @@ def batch(arguments: argparse.Namespace) -> int:
     return results.failed
 
 
-def _run(engine: "AnyEngine", requests: dict[str, GenerationRequest], results: "_Results") -> None:
+def _run(
+    engine: "ProgramEngine", requests: dict[str, GenerationRequest], results: "_Results"
+) -> None:
     _warm(engine, requests)
     names = list(requests)
     results.begin()
@@ -75,7 +77,7 @@ def _run(engine: "AnyEngine", requests: dict[str, GenerationRequest], results: "
                 bar.update()
 
 
-def _warm(engine: "AnyEngine", requests: dict[str, GenerationRequest]) -> None:
+def _warm(engine: "ProgramEngine", requests: dict[str, GenerationRequest]) -> None:
     """One step of each size, so that no job pays for what a process does only once."""
     sizes = {(r.width, r.height): r for r in requests.values() if r.strength > 0}
     for number, request in enumerate(sizes.values()):

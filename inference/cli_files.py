@@ -19,13 +19,13 @@ def models_folder() -> Path:
 
 
 def read_source(path: Path) -> bytes:
-    """A picture file, normalised. Raises PictureError that names it."""
+    """A picture file, normalised; transparent parts can be a mask. Raises PictureError."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise PictureError(f"{path} cannot be read: {error.strerror}.") from error
     try:
-        return normalise(data, max_bytes=MAX_BYTES, max_pixels=MAX_PIXELS).data
+        return normalise(data, max_bytes=MAX_BYTES, max_pixels=MAX_PIXELS, transparency=True).data
     except PictureError as error:
         raise PictureError(f"{path}: {error}") from error
 
@@ -34,6 +34,6 @@ def write_pictures(folder: Path, recipe: Recipe, result: GenerationResult) -> li
     """Writes `0.png`, `1.png` … into the folder, which is made if need be. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{index}.png" for index in range(len(result.images))]
-    for path, image in zip(paths, result.images, strict=True):
-        path.write_bytes(stamped(image, recipe, result))
+    for index, (path, image) in enumerate(zip(paths, result.images, strict=True)):
+        path.write_bytes(stamped(image, recipe.single(index), result))
     return paths

@@ -9,14 +9,14 @@ from tqdm import tqdm
 
 from inference.catalog import POCKET, Catalog
 from inference.cli_files import models_folder, read_source, write_pictures
-from inference.cli_request import FIELDS, make_recipe
+from inference.cli_request import FIELDS, TASK_FIELDS, make_recipe
 from inference.model_info import ModelInfo
 from inference.request import GenerationRequest
 from inference.result import GenerationResult, Progress
 from inference.shelf import Shelf
 
 if TYPE_CHECKING:
-    from inference.engine.factory import AnyEngine
+    from inference.engine.programs import ProgramEngine
 
 
 def generate(arguments: argparse.Namespace) -> None:
@@ -46,11 +46,15 @@ def generate(arguments: argparse.Namespace) -> None:
 
 
 def _request(arguments: argparse.Namespace, info: ModelInfo, shelf: Shelf) -> GenerationRequest:
-    recipe = make_recipe({name: getattr(arguments, name) for name in FIELDS}, info, shelf)
-    return recipe.with_picture(None if arguments.image is None else read_source(arguments.image))
+    given = {name: getattr(arguments, name) for name in (*FIELDS, *TASK_FIELDS)}
+    recipe = make_recipe(given, info, shelf)
+    image, second = (
+        None if path is None else read_source(path) for path in (arguments.image, arguments.second)
+    )
+    return recipe.with_picture(image, second)
 
 
-def _run(engine: "AnyEngine", request: GenerationRequest) -> GenerationResult:
+def _run(engine: "ProgramEngine", request: GenerationRequest) -> GenerationResult:
     with tqdm(unit="step", file=sys.stderr, leave=False) as bar:
 
         def show(progress: Progress) -> None:

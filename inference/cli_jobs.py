@@ -26,7 +26,7 @@ class Line:
 
 
 class JobsFile:
-    """Lines of JSON, a request each: `id`, `image` and the fields of `cli_request.FIELDS`.
+    """Lines of JSON, a request each: `id`, `image`, `second` and what `make_recipe` takes.
 
     A relative path is looked for beside the file, then in the working directory.
     """
@@ -43,14 +43,17 @@ class JobsFile:
     def request(self, line: Line, info: ModelInfo, shelf: Shelf) -> GenerationRequest:
         """The request that a line makes; see `make_recipe`. Raises RequestError."""
         fields = dict(line.fields)
-        image = fields.pop("image", None)
+        image, second = fields.pop("image", None), fields.pop("second", None)
         recipe = make_recipe(fields, info, shelf, folder=self._folder)
-        if image is None:
-            return recipe.with_picture(None)
-        if not isinstance(image, str):
-            raise RequestError(f"The image cannot be {image!r}; it is the path of a file.")
-        beside = self._folder / image
-        return recipe.with_picture(self._read(beside if beside.exists() else Path(image)))
+        return recipe.with_picture(self._picture("image", image), self._picture("second", second))
+
+    def _picture(self, field: str, path: object) -> bytes | None:
+        if path is None:
+            return None
+        if not isinstance(path, str):
+            raise RequestError(f"The {field} cannot be {path!r}; it is the path of a file.")
+        beside = self._folder / path
+        return self._read(beside if beside.exists() else Path(path))
 
     def _read(self, path: Path) -> bytes:
         """A normalised source; many requests often share one."""

@@ -3,13 +3,15 @@
 import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import Field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from inference.errors import RequestError
 from inference.families.schedulers import check_scheduler
 from inference.loras import LoraUse, check_no_tag, split_weight, take_loras
 from inference.model_info import ModelInfo
+from inference.options import OPTIONS
 from inference.request import LADDER, MAX_SEED, TASK_STRENGTHS, TASKS, Recipe
 from inference.shelf import Shelf, check_loras
 
@@ -25,8 +27,17 @@ FIELDS: Mapping[str, type | tuple[type, ...]] = {
     "size": str,
     "scheduler": str,
     "loras": list,
+    "match_colours": bool,
 }
 """What a recipe can be made of, with the types it is made of."""
+
+TASK_FIELDS: Mapping[str, Field[Any]] = {
+    field.name: field for kind in OPTIONS.values() for field in fields(kind)
+}
+"""What only some tasks can be asked for; a name means the same kind of value to all of them."""
+
+PROMPTLESS = ("colorize", "outpaint", "upscale", "denoise", "blend", "style")
+"""Tasks that know what to do without words."""
 
 COMMANDS = (*TASKS, "imagine", "ladder")
 """The tasks by the names that people give them."""
@@ -48,6 +59,7 @@ def make_recipe(
     values = {name: value for name, value in given.items() if value is not None}
     for name, value in values.items():
         _check(name, value)
+    own = {name: values.pop(name) for name in list(values) if name in TASK_FIELDS}
     size = values.pop("size", None)
     if size is not None:
         values["width"], values["height"] = parse_size(size)
@@ -57,8 +69,10 @@ def make_recipe(
         "seed": secrets.randbelow(MAX_SEED + 1),
     }
     values |= _task_values(values)
-    if "prompt" not in values:
+    values |= _options(values.get("task", "img2img"), own)
+    if "prompt" not in values and values.get("task") not in PROMPTLESS:
         raise RequestError("The field “prompt” is missing.")
+    values.setdefault("prompt", "")
     check_no_tag(values.get("negative_prompt", ""), where="negative prompt")
     values["prompt"], tagged = take_loras(values["prompt"])
     named = [_lora(text, shelf, folder) for text in values.pop("loras", ())]
@@ -89,6 +103,23 @@ def _task_values(values: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def _options(task: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The task's own options. Raises RequestError for one that it does not have."""
+    kind = OPTIONS.get(task)
+    known = () if kind is None else tuple(field.name for field in fields(kind))
+    for name in given:
+        if name not in known:
+            has = f"it has: {', '.join(known)}" if known else "it has none of its own"
+            raise RequestError(f"The task “{task}” has no option “{name}”; {has}.")
+    return {"options": kind(**given)} if kind is not None else {}
+
+
+def kind_of(field: Field[Any]) -> type:
+    """What a task's field is: int, float, str or bool."""
+    kinds = get_args(field.type) or (field.type,)
+    return cast(type, kinds[0])
+
+
 def parse_size(text: str) -> tuple[int, int]:
     """Width and height of `WxH`, pixels. Raises RequestError."""
     match = _SIZE.fullmatch(text)
@@ -98,9 +129,16 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def _check(name: str, value: object) -> None:
-    if name not in FIELDS:
-        raise RequestError(f"There is no field “{name}”; there are: {', '.join(FIELDS)}.")
-    if not isinstance(value, FIELDS[name]) or isinstance(value, bool):
+    if name in TASK_FIELDS:
+        kind: Any = kind_of(TASK_FIELDS[name])
+        allowed = (int, float) if kind is float else kind
+    elif name in FIELDS:
+        allowed = FIELDS[name]
+    else:
+        raise RequestError(
+            f"There is no field “{name}”; there are: {', '.join((*FIELDS, *TASK_FIELDS))}."
+        )
+    if not isinstance(value, allowed) or (isinstance(value, bool) and allowed is not bool):
         raise RequestError(f"The {name.replace('_', ' ')} cannot be {value!r}.")
 
 

@@ -65,10 +65,14 @@ def _full_scale(image: Image.Image) -> tuple[float, float]:
     return low, high
 
 
-def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, list[str]]:
+def to_srgb(
+    image: Image.Image, profile: bytes | None, *, transparency: bool = False
+) -> tuple[Image.Image, list[str]]:
     """What `eight_bit` gave, as RGB in sRGB on white, and notes on what was lost.
 
     profile: the file's ICC profile. One that is broken or of another colour space is ignored.
+    transparency: whether a picture with transparent parts is RGBA then, its colours on white
+        nevertheless, so that it looks the same to whoever ignores the alpha channel.
     """
     notes = []
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
@@ -83,7 +87,10 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, lis
     canvas = Image.new("RGB", image.size, "white")
     canvas.paste(rgb, mask=alpha)
     if alpha is not None and alpha.getextrema()[0] != 255:
-        notes.append("Transparent parts become white.")
+        if transparency:
+            canvas.putalpha(alpha)
+        else:
+            notes.append("Transparent parts become white.")
     return canvas, notes
 
 

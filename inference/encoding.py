@@ -79,6 +79,11 @@ def open_png(png: bytes) -> Image.Image:
     return _read(png)[0]
 
 
+def is_see_through(png: bytes) -> bool:
+    """Whether a PNG of our own has transparent parts, as its header says."""
+    return PngImagePlugin.PngImageFile(BytesIO(png)).mode == "RGBA"
+
+
 def _read(png: bytes) -> tuple[Image.Image, dict[str, str]]:
     """A PNG of our own, decoded, and its texts."""
     try:

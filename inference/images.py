@@ -60,12 +60,18 @@ UPRIGHT = {
 
 
 def normalise(
-    data: bytes, *, max_bytes: int, max_pixels: int, max_side: int = MAX_SIDE
+    data: bytes,
+    *,
+    max_bytes: int,
+    max_pixels: int,
+    max_side: int = MAX_SIDE,
+    transparency: bool = False,
 ) -> Normalised:
     """Any accepted picture file as an upright 8-bit RGB PNG in sRGB without metadata.
 
     max_bytes: of the file. max_pixels: of its header; both are checked before anything is
     decoded. max_side: pixels; a longer picture is scaled down so that its longest side has it.
+    transparency: whether a picture with transparent parts keeps them, as RGBA; see `to_srgb`.
 
     Raises PictureError with one sentence for the person who posted the file.
     """
@@ -88,7 +94,7 @@ def normalise(
             pixels = pixels.resize(target, Image.Resampling.LANCZOS, reducing_gap=3.0)
         if orientation in UPRIGHT:
             pixels = pixels.transpose(UPRIGHT[orientation])
-        pixels, notes = to_srgb(pixels, profile)
+        pixels, notes = to_srgb(pixels, profile, transparency=transparency)
         return Normalised(
             data=_png(pixels),
             width=pixels.width,

@@ -1,8 +1,8 @@
 """What the JSON files of a diffusers folder tell about its model; nothing here loads torch.
 
 What they cannot tell (a title, how many steps suit it) may stand in a `palimpsest.json` beside
-`model_index.json`, with the keys `title`, `steps`, `guidance`, `scheduler`, `vae` and
-`preview_vae`, all optional.
+`model_index.json`, with the keys `title`, `steps`, `guidance`, `scheduler`, `vae`, `preview_vae`,
+`ip_adapter` and those of `inference.control_info`, all optional.
 """
 
 import hashlib
@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from inference.control_info import ControlInfo, find_control
 from inference.errors import ModelError
+from inference.image_adapter_info import find_image_adapter
 
 DEFAULT_BUDGET = 512 * 512
 TRANSFORMER_BUDGET = 1024 * 1024
@@ -30,7 +32,9 @@ _ARCHITECTURES = {
     "StableDiffusionImg2ImgPipeline": "Stable Diffusion",
     "LatentConsistencyModelPipeline": "Stable Diffusion",
     "LatentConsistencyModelImg2ImgPipeline": "Stable Diffusion",
+    "StableDiffusionInpaintPipeline": "Stable Diffusion",
     "StableDiffusionXLPipeline": "SDXL",
+    "StableDiffusionXLInpaintPipeline": "SDXL",
     "StableDiffusionXLImg2ImgPipeline": "SDXL",
     "StableDiffusion3Pipeline": "Stable Diffusion 3",
     "StableDiffusion3Img2ImgPipeline": "Stable Diffusion 3",
@@ -38,6 +42,25 @@ _ARCHITECTURES = {
     "FluxImg2ImgPipeline": "Flux",
     "Pix2Pix": PIX2PIX,
 }
+STEERED = {"Stable Diffusion", "SDXL"}
+"""The kinds of model that a ControlNet or an image adapter can steer here."""
+
+FOLLOWING = {
+    "StableDiffusionInstructPix2PixPipeline",
+    "StableDiffusionXLInstructPix2PixPipeline",
+    "FluxKontextPipeline",
+    "Flux2Pipeline",
+    "Flux2KleinPipeline",
+    "QwenImageEditPipeline",
+    "QwenImageEditPlusPipeline",
+    "BriaFiboEditPipeline",
+    "JoyImageEditPipeline",
+    "LongCatImageEditPipeline",
+    "DreamLitePipeline",
+    "DreamLiteMobilePipeline",
+}
+"""The pipelines that change a picture as an instruction says."""
+
 _BY_CROSS_ATTENTION = {"768": "Stable Diffusion 1", "1024": "Stable Diffusion 2"}
 _DISTILLED = re.compile(r"turbo|lightning|lcm|hyper|schnell", re.IGNORECASE)
 _WEIGHTS = {".safetensors", ".bin", ".ckpt", ".pt", ".pth"}
@@ -58,6 +81,8 @@ class ModelInfo:
     vae, preview_vae: absolute folders of an autoencoder to use instead of its own, and of a tiny
         one to draw previews with; None: its own, and a linear approximation.
     adapters: absolute folder of the LoRAs and embeddings that may be used with it, or None.
+    control: the ControlNet that the task sketch uses with it, or None.
+    image_adapter: absolute folder of what the task style needs, or None.
     """
 
     id: str
@@ -73,6 +98,13 @@ class ModelInfo:
     vae: str | None = None
     preview_vae: str | None = None
     adapters: str | None = None
+    control: ControlInfo | None = None
+    image_adapter: str | None = None
+
+    @property
+    def follows_instructions(self) -> bool:
+        """Whether it can do the task edit."""
+        return self.family in FOLLOWING
 
     @property
     def folder(self) -> Path | None:
@@ -118,6 +150,17 @@ def describe(folder: Path) -> ModelInfo:
             architecture=_architecture(folder, index, family),
             vae=vae,
             preview_vae=_beside(folder, own, "preview_vae"),
+            control=find_control(
+                folder,
+                own,
+                _beside(folder, own, "controlnet"),
+                steered=_ARCHITECTURES.get(family) in STEERED,
+            ),
+            image_adapter=find_image_adapter(
+                folder,
+                _beside(folder, own, "ip_adapter"),
+                steered=_ARCHITECTURES.get(family) in STEERED,
+            ),
         )
     except (TypeError, ValueError) as error:
         raise ModelError(f"{folder / 'palimpsest.json'} holds a wrong value: {error}.") from error
@@ -135,17 +178,18 @@ def weight_bytes(location: str) -> int:
     return sum(path.stat().st_size for path in _files(folder) if path.suffix in _WEIGHTS)
 
 
-def revision(location: str, vae: str | None = None) -> str:
+def revision(location: str, *others: str | None) -> str:
     """A fingerprint of the model's content, for the job log: 16 hex digits, "" when not here.
 
-    vae: the folder of an autoencoder that it uses instead of its own; part of the fingerprint.
+    others: folders of what it uses besides, an autoencoder or a ControlNet; part of the
+        fingerprint.
 
     Over the configuration files and, of the weights, the sizes and both ends: two trainings of
     one architecture differ in every value, and reading gigabytes at each start is not needed
     to tell them apart.
     """
     digest = hashlib.sha256()
-    folders = [folder_of(location), *([] if vae is None else [Path(vae)])]
+    folders = [folder_of(location), *(Path(other) for other in others if other is not None)]
     for folder in folders:
         _add_content(digest, folder)
     return digest.hexdigest()[:16] if _files(folders[0]) else ""

@@ -37,6 +37,7 @@ def sd(
     latent_channels: int = 4,
     scheduler: dict[str, Any] | None = None,
     time_cond: int | None = None,
+    inpainting: bool = False,
     channels: tuple[int, ...] = (32, 64),
     seed: int = 0,
 ) -> Path:
@@ -44,6 +45,7 @@ def sd(
 
     scheduler: keys that replace the scheduler's own, `_class_name` among them.
     time_cond: width of a guidance embedding, as latent-consistency models have.
+    inpainting: the unet sees a mask and what is kept beside the latents.
     channels: of the unet's levels; benchmarks want a larger one.
     """
     torch.manual_seed(seed)
@@ -56,6 +58,7 @@ def sd(
         channels=channels,
         cross_attention_dim=32,
         time_cond_proj_dim=time_cond,
+        inpainting=inpainting,
     )
     rules: dict[str, Any] = {
         "_class_name": "DDIMScheduler",
@@ -69,7 +72,7 @@ def sd(
     _scheduler(folder, rules | {"prediction_type": prediction} | (scheduler or {}))
     _index(
         folder,
-        "StableDiffusionPipeline",
+        "StableDiffusionInpaintPipeline" if inpainting else "StableDiffusionPipeline",
         unet=["diffusers", "UNet2DConditionModel"],
         vae=["diffusers", "AutoencoderKL"],
         text_encoder=["transformers", "CLIPTextModel"],
@@ -81,10 +84,11 @@ def sd(
     return folder
 
 
-def sdxl(folder: Path, *, refiner: bool = False, seed: int = 0) -> Path:
+def sdxl(folder: Path, *, refiner: bool = False, inpainting: bool = False, seed: int = 0) -> Path:
     """An SDXL-type folder: two text encoders and micro-conditioning.
 
     refiner: only the second encoder, and an aesthetic score instead of the target size.
+    inpainting: as of `sd`.
     """
     torch.manual_seed(seed)
     if not refiner:
@@ -102,15 +106,17 @@ def sdxl(folder: Path, *, refiner: bool = False, seed: int = 0) -> Path:
         addition_time_embed_dim=8,
         projection_class_embeddings_input_dim=48 + 8 * ids,
         use_linear_projection=True,
+        inpainting=inpainting,
     )
     _scheduler(
         folder,
         {"_class_name": "EulerDiscreteScheduler", "steps_offset": 1, "timestep_spacing": "leading"},
     )
     none = [None, None]
+    kind = "Img2Img" if refiner else "Inpaint" if inpainting else ""
     _index(
         folder,
-        "StableDiffusionXLImg2ImgPipeline" if refiner else "StableDiffusionXLPipeline",
+        f"StableDiffusionXL{kind}Pipeline",
         unet=["diffusers", "UNet2DConditionModel"],
         vae=["diffusers", "AutoencoderKL"],
         text_encoder=none if refiner else ["transformers", "CLIPTextModel"],
@@ -124,12 +130,17 @@ def sdxl(folder: Path, *, refiner: bool = False, seed: int = 0) -> Path:
 
 
 def _unet(
-    folder: Path, *, latent_channels: int, channels: tuple[int, ...] = (32, 64), **extra: Any
+    folder: Path,
+    *,
+    latent_channels: int,
+    channels: tuple[int, ...] = (32, 64),
+    inpainting: bool = False,
+    **extra: Any,
 ) -> None:
     attending = len(channels) - 1
     UNet2DConditionModel(
         sample_size=NATIVE_SIDE // 8,
-        in_channels=latent_channels,
+        in_channels=latent_channels * 2 + 1 if inpainting else latent_channels,
         out_channels=latent_channels,
         block_out_channels=channels,
         layers_per_block=1,

@@ -27,11 +27,17 @@ _NONE = [None, None]
 
 
 def sd3(
-    folder: Path, *, t5: bool = True, scheduler: dict[str, Any] | None = None, seed: int = 0
+    folder: Path,
+    *,
+    t5: bool = True,
+    scheduler: dict[str, Any] | None = None,
+    channels: int = _LATENT_CHANNELS,
+    seed: int = 0,
 ) -> Path:
     """An SD 3.5-type folder.
 
     t5: whether it has the third text encoder. scheduler: keys that replace the scheduler's own.
+    channels: of the latents; the real one has 16.
     """
     torch.manual_seed(seed)
     tiny._tokenizer(folder / "tokenizer")
@@ -40,12 +46,12 @@ def sd3(
     CLIPTextModelWithProjection(tiny._text_config(48)).save_pretrained(folder / "text_encoder_2")
     if t5:
         _t5(folder / "tokenizer_3", folder / "text_encoder_3")
-    _vae(folder / "vae", scaling=1.5305, shift=0.0609)
+    _vae(folder / "vae", channels, scaling=1.5305, shift=0.0609)
     SD3Transformer2DModel(
         sample_size=tiny.NATIVE_SIDE // 8,
         patch_size=2,
-        in_channels=_LATENT_CHANNELS,
-        out_channels=_LATENT_CHANNELS,
+        in_channels=channels,
+        out_channels=channels,
         num_layers=3,
         attention_head_dim=8,
         num_attention_heads=4,
@@ -82,7 +88,7 @@ def flux(folder: Path, *, guidance: bool = True, seed: int = 0) -> Path:
     tiny._tokenizer(folder / "tokenizer")
     CLIPTextModel(tiny._text_config(32)).save_pretrained(folder / "text_encoder")
     _t5(folder / "tokenizer_2", folder / "text_encoder_2")
-    _vae(folder / "vae", scaling=0.3611, shift=0.1159)
+    _vae(folder / "vae", _LATENT_CHANNELS, scaling=0.3611, shift=0.1159)
     FluxTransformer2DModel(
         in_channels=4 * _LATENT_CHANNELS,
         num_layers=2,
@@ -113,10 +119,10 @@ def flux(folder: Path, *, guidance: bool = True, seed: int = 0) -> Path:
     return folder
 
 
-def _vae(folder: Path, *, scaling: float, shift: float) -> None:
+def _vae(folder: Path, channels: int, *, scaling: float, shift: float) -> None:
     tiny._vae(
         folder,
-        _LATENT_CHANNELS,
+        channels,
         scaling=scaling,
         force_upcast=True,
         shift_factor=shift,

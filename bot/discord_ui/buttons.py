@@ -8,9 +8,24 @@ from typing import TYPE_CHECKING, Any, Self
 import discord
 
 from bot.discord_ui.acknowledge import in_time
-from bot.discord_ui.modals import edit_modal, source_modal
+from bot.discord_ui.modals import (
+    edit_modal,
+    paint_modal,
+    source_modal,
+    upscale_modal,
+    variations_modal,
+)
 from bot.discord_ui.translate import told
-from bot.discord_ui.wish import laddered, repeated, rerolled, rung, stronger, weaker
+from bot.discord_ui.wish import (
+    laddered,
+    repeated,
+    rerolled,
+    rung,
+    stronger,
+    upscaled,
+    varied,
+    weaker,
+)
 from bot.model import OriginKind
 
 if TYPE_CHECKING:
@@ -31,6 +46,9 @@ class Action(StrEnum):
     COMPARE = "compare"
     LADDER = "ladder"
     RUNG = "rung"
+    UPSCALE = "upscale"
+    VARIATIONS = "variations"
+    PAINT = "paint"
     AGAIN = "again"
     DESCRIBED = "described"
 
@@ -46,6 +64,9 @@ LOOKS: dict[Action, tuple[str, str | None]] = {
     Action.COMPARE: ("⚖️", None),
     Action.LADDER: ("🪜", None),
     Action.RUNG: ("🎨", None),
+    Action.UPSCALE: ("⬆️", None),
+    Action.VARIATIONS: ("🎭", None),
+    Action.PAINT: ("🖌️", None),
     Action.AGAIN: ("▶️", "Run it again"),
     Action.DESCRIBED: ("▶️", "Run it over this picture"),
 }
@@ -110,6 +131,12 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=BUTTON_
             case Action.SOURCE:
                 job = await flows.usable(interaction, self.job_id)
                 await interaction.response.send_modal(source_modal(job))
+            case Action.PAINT:
+                job = await flows.usable(interaction, self.job_id)
+                policy = await flows.policy_here(interaction)
+                await interaction.response.send_modal(paint_modal(job, policy))
+            case Action.UPSCALE | Action.VARIATIONS:
+                await self._go_on(interaction)
             case Action.COMPARE:
                 job = await flows.usable(interaction, self.job_id)
                 await interaction.client.comparer.job(interaction, job)
@@ -134,6 +161,22 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=BUTTON_
                 await _quietly_acknowledge(interaction)
                 with contextlib.suppress(discord.NotFound):  # somebody was faster
                     await interaction.delete_original_response()
+
+    async def _go_on(self, interaction: "discord.Interaction[Palimpsest]") -> None:
+        """From the one picture there is at once, else from the one that a form asks for."""
+        flows, larger = interaction.client.flows, self.action is Action.UPSCALE
+        job = await flows.usable(interaction, self.job_id)
+        if len(job.results) > 1:
+            form = upscale_modal(job) if larger else variations_modal(job)
+            await interaction.response.send_modal(form)
+            return
+        await flows.child(
+            interaction,
+            self.job_id,
+            upscaled if larger else varied(0),
+            kind=OriginKind.BUTTON,
+            result=0 if larger else None,
+        )
 
 
 async def _quietly_acknowledge(interaction: discord.Interaction[Any]) -> None:

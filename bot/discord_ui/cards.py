@@ -10,7 +10,9 @@ from typing import Any
 from discord import Colour, ui
 
 from bot.discord_ui.buttons import Action, JobButton
+from bot.discord_ui.next_steps import next_steps, once_more
 from bot.discord_ui.progress import bar, duration, moment
+from bot.discord_ui.task_words import task_words
 from bot.discord_ui.uploads import Parcel, Upload
 from bot.discord_ui.wording import ELLIPSIS, escaped
 from bot.jobs.service import QueuePlace
@@ -23,13 +25,12 @@ MAX_PROMPT_SHOWN = 600
 MAX_NEGATIVE_SHOWN = 200
 MAX_MODEL_SHOWN = 40
 MAX_ERROR_SHOWN = 1500
+MAX_NOTES_SHOWN, MAX_NOTE_SHOWN = 4, 200
 
 SLATE = Colour(0x80848E)
 BLUE = Colour(0x5865F2)
 GREEN = Colour(0x3BA55D)
 RED = Colour(0xDA373C)
-
-NEXT = (Action.REROLL, Action.WEAKER, Action.STRONGER, Action.EDIT, Action.SOURCE)
 
 
 class Card(ui.LayoutView):
@@ -101,14 +102,14 @@ def words(job: Job, text: str, *, quoting: bool = True) -> ui.LayoutView:
     """
     if len(text) > MAX_ERROR_SHOWN:
         text = text[: MAX_ERROR_SHOWN - 1] + ELLIPSIS
-    again = (Action.REROLL, Action.EDIT) if job.source or job.imagined else ()
+    again = once_more(job)
     heading = _heading(job, f"⚠️ {text}", quoting=quoting)
     return Card(RED, *heading, _buttons(job, *again, Action.DELETE))
 
 
 def cancelled(job: Job) -> ui.LayoutView:
     """A job that a member stopped."""
-    again = (Action.REROLL, Action.EDIT) if job.source or job.imagined else ()
+    again = once_more(job)
     return Card(SLATE, *_heading(job, "✖️ **Cancelled**"), _buttons(job, *again, Action.DELETE))
 
 
@@ -131,16 +132,22 @@ def error_text(job: Job) -> str:
 def used(job: Job) -> str:
     """One compact line of what a finished job was made with."""
     recipe = job.recipe
+    seconds = "" if job.seconds is None else f"{job.seconds:.1f} s"
+    asked = task_words(recipe.options)
+    if not recipe.paints:
+        return " · ".join(part for part in (asked, seconds) if part)
     steps = recipe.steps_run if job.steps_run is None else job.steps_run
     parts = [
-        "" if job.imagined else _strength(recipe),
+        asked,
+        _strength(recipe) if recipe.has_strength and not job.imagined else "",
         f"{steps} step{'' if steps == 1 else 's'}",
         f"guidance {recipe.guidance:g}",
         escaped(_scheduler(job), MAX_MODEL_SHOWN),
         _seeds(recipe),
         escaped(recipe.model.rstrip("/").rpartition("/")[2], MAX_MODEL_SHOWN),
         *(f"LoRA {escaped(use.name, MAX_MODEL_SHOWN)} {use.weight:g}" for use in recipe.loras),
-        "" if job.seconds is None else f"{job.seconds:.1f} s",
+        "colours matched" if recipe.match_colours else "",
+        seconds,
     ]
     return " · ".join(part for part in parts if part)
 
@@ -158,24 +165,26 @@ def _strength(recipe: Recipe) -> str:
 
 
 def _seeds(recipe: Recipe) -> str:
-    if recipe.count == 1 or recipe.strengths:
+    if recipe.seed_of(recipe.count - 1) == recipe.seed:
         return f"seed {recipe.seed}"
     if recipe.seed + recipe.count - 1 <= MAX_SEED:
         return f"seeds {recipe.seed}–{recipe.seed_of(recipe.count - 1)}"
     return f"{recipe.count} seeds from {recipe.seed}"
 
 
-def wish_text(prompt: str, negative_prompt: str) -> str:
+def wish_text(prompt: str, negative_prompt: str, *, task: str = "img2img") -> str:
     """What was asked for, made harmless and short enough for a card."""
     prompt = escaped(prompt, MAX_PROMPT_SHOWN)
     # Neither can begin a line, so neither can be a heading, a list or a quotation.
-    text = f"🎨 **{prompt}**" if prompt else "🎨 *no prompt*"
+    wordless = "no prompt" if task == "img2img" else task
+    text = f"🎨 **{prompt}**" if prompt else f"🎨 *{wordless}*"
     without = escaped(negative_prompt, MAX_NEGATIVE_SHOWN)
     return f"{text}\n-# without: {without}" if without else text
 
 
 def _wish(job: Job) -> str:
-    return wish_text(job.recipe.prompt, job.recipe.negative_prompt)
+    recipe = job.recipe
+    return wish_text(recipe.prompt, recipe.negative_prompt, task=recipe.task)
 
 
 def _heading(job: Job, line: str, *, quoting: bool = True) -> list[ui.Item[Any]]:
@@ -185,18 +194,18 @@ def _heading(job: Job, line: str, *, quoting: bool = True) -> list[ui.Item[Any]]
 
 
 def _small(job: Job, parcel: Parcel) -> list[str]:
-    return [f"<@{job.origin.user_id}> · {used(job)}", *parcel.notes]
+    return [f"<@{job.origin.user_id}> · {used(job)}", *_told(job), *parcel.notes]
+
+
+def _told(job: Job) -> list[str]:
+    """What the engine says of how the pictures were made."""
+    notes = job.run.notes if job.run else ()
+    return [escaped(note, MAX_NOTE_SHOWN) for note in notes[:MAX_NOTES_SHOWN]]
 
 
 def _rows(job: Job) -> list[ui.ActionRow[Any]]:
     """What can be done with a result, as far as it means something."""
-    if job.recipe.strengths:
-        actions = (Action.REROLL, Action.EDIT, Action.SOURCE, Action.DELETE)
-        return [*_rungs(job), _buttons(job, *actions)]
-    if job.imagined:  # there is nothing to keep more or less of, or to compare with
-        return [_buttons(job, Action.REROLL, Action.EDIT, Action.SOURCE, Action.DELETE)]
-    last = (Action.LADDER, Action.COMPARE, Action.DELETE)
-    return [_buttons(job, *NEXT), _buttons(job, *last)]
+    return [*_rungs(job), *(_buttons(job, *row) for row in next_steps(job))]
 
 
 def _rungs(job: Job) -> Iterator[ui.ActionRow[Any]]:

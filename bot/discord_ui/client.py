@@ -13,6 +13,7 @@ from discord import app_commands
 from bot.clock import utc_now
 from bot.discord_ui import forms
 from bot.discord_ui.acknowledge import placeholder_of
+from bot.discord_ui.asking import Asking
 from bot.discord_ui.buttons import JobButton
 from bot.discord_ui.command_sync import CommandSync
 from bot.discord_ui.commands import cancel_command, queue_command
@@ -27,8 +28,11 @@ from bot.discord_ui.offered import Offered
 from bot.discord_ui.painting import PaintingCommands
 from bot.discord_ui.preset_commands import presets_command
 from bot.discord_ui.reactions import Reactions
+from bot.discord_ui.reimagine_commands import ReimagineCommands
 from bot.discord_ui.settings_command import SettingsGroup
+from bot.discord_ui.task_commands import TaskCommands
 from bot.discord_ui.translate import answer, told
+from bot.discord_ui.two_pictures import TwoPictureCommands
 from bot.jobs.presets import Presets
 from bot.jobs.service import JobService
 from bot.model import Job, OriginKind
@@ -89,13 +93,18 @@ class Palimpsest(discord.AutoShardedClient):
             too_old="That was too long ago; ask again what made the picture."
         )
         describer = Describer(service=service, intake=intake)
-        painting = PaintingCommands(
+        asking = Asking(
             catalog=catalog,
             presets=presets,
             default_model=default_model,
             max_bytes=max_source_bytes,
         )
-        for command in painting.all():
+        for command in (
+            *ReimagineCommands(asking).all(),
+            *PaintingCommands(asking, catalog=catalog).all(),
+            *TwoPictureCommands(asking, catalog=catalog, default_model=default_model).all(),
+            *TaskCommands(asking, catalog=catalog).all(),
+        ):
             self.tree.add_command(command)
         self.tree.add_command(queue_command(service))
         self.tree.add_command(cancel_command(service))

@@ -19,6 +19,7 @@ import discord
 
 from bot.discord_ui.acknowledge import Rush, defer, in_time
 from bot.discord_ui.intake import Intake
+from bot.discord_ui.sources import stored_pictures
 from bot.discord_ui.translate import explain, say
 from bot.discord_ui.wish import Wish
 from bot.errors import Gone, Refused, UserError
@@ -38,12 +39,17 @@ Change = Callable[[Recipe, GuildPolicy], Recipe]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
-    """What a job is made of: source_url for a picture to fetch, source for a stored one."""
+    """What a job is made of: source_url for a picture to fetch, source for a stored one.
+
+    second_url, second: the same of a second picture, see `Job`.
+    """
 
     recipe: Recipe
     parent_id: int | None = None
     source_url: str | None = None
     source: str | None = None
+    second_url: str | None = None
+    second: str | None = None
 
 
 class Flows:
@@ -100,11 +106,15 @@ class Flows:
         *,
         kind: OriginKind,
         url: str | None,
+        second_url: str | None = None,
         model: str | None = None,
         preset: str | None = None,
         reply_to: int | None = None,
     ) -> None:
-        """A job on a posted picture; url: where its bytes are, None to paint over nothing."""
+        """A job on a posted picture; url: where its bytes are, None to paint over nothing.
+
+        second_url: likewise of a second picture, if the task takes one.
+        """
 
         async def order() -> Order:
             info = await asyncio.to_thread(self._catalog.find, model or self._default_model)
@@ -116,7 +126,7 @@ class Flows:
                     f"On this server at most strength {policy.max_strength:g} is allowed, and a "
                     "picture from the prompt alone is strength 1; use /reimagine with a picture."
                 )
-            return Order(recipe=styled.fresh(policy, info), source_url=url)
+            return Order(recipe=styled.fresh(policy, info), source_url=url, second_url=second_url)
 
         await self._ask(interaction, order, origin_of(interaction, kind, reply_to))
 
@@ -128,9 +138,12 @@ class Flows:
         *,
         kind: OriginKind,
         result: int | None = None,
+        painted_url: str | None = None,
         anybody: bool = False,
     ) -> None:
-        """A job made from another: on the same source, or on its result number `result`.
+        """A job made from another: on the same pictures, or on its result number `result`.
+
+        painted_url: of that result, painted over by the member; where, is the mask.
 
         anybody: also who may not press the parent's buttons.
         """
@@ -139,34 +152,58 @@ class Flows:
             parent = await self.job_here(interaction, parent_id)
             if not anybody:
                 await self._service.may_use(parent, actor_of(interaction))
-            return await self.order_from(parent, change, result=result)
+            return await self.order_from(parent, change, result=result, painted_url=painted_url)
 
         reply_to = interaction.message.id if interaction.message else None
         await self._ask(interaction, order, origin_of(interaction, kind, reply_to))
 
-    async def order_from(self, parent: Job, change: Change, *, result: int | None = None) -> Order:
-        """The order for a child of `parent`. Raises UserError, RequestError."""
+    async def order_from(
+        self,
+        parent: Job,
+        change: Change,
+        *,
+        result: int | None = None,
+        painted_url: str | None = None,
+    ) -> Order:
+        """The order for a child of `parent`, as for `child`. Raises UserError, RequestError."""
         policy = await self._service.policy(parent.origin.guild_id)
-        source = parent.source
+        source, second = parent.source, parent.second
         if result is not None:
             source = parent.results[result] if result < len(parent.results) else None
-        if source is None and (result is not None or not parent.imagined):
+            second = None
+        if source is None if result is not None else not parent.fetched:
             raise Gone("That picture is no longer there.")
         recipe = parent.recipe
         if result is not None:
             one = recipe.single(result) if recipe.strengths else recipe
-            recipe = await asyncio.to_thread(self._onward, one, policy)
+            recipe = await asyncio.to_thread(
+                self._onward, one, policy, painted=painted_url is not None
+            )
         recipe = change(recipe, policy)
-        return Order(recipe=recipe, parent_id=parent.id, source=source)
+        return Order(
+            recipe=recipe,
+            parent_id=parent.id,
+            source=source,
+            second_url=painted_url,
+            second=second,
+        )
 
-    def _onward(self, recipe: Recipe, policy: GuildPolicy) -> Recipe:
-        """What goes on from a picture is plain image-to-image, with a model that can do that."""
-        if recipe.task == "img2img":
+    def _onward(self, recipe: Recipe, policy: GuildPolicy, *, painted: bool) -> Recipe:
+        """What goes on from a picture is plain image-to-image, with a model that can do that.
+
+        From an edited one it is the next instruction. painted: only within a mask, which models
+        that follow instructions cannot do.
+        """
+        if recipe.task in ("img2img", "edit") and not painted:
             return recipe
-        if self._catalog.find(recipe.model).architecture == PIX2PIX:
+        model = self._catalog.find(recipe.model)
+        if model.architecture == PIX2PIX or (painted and model.follows_instructions):
             wish = Wish(prompt=recipe.prompt, negative_prompt=recipe.negative_prompt)
             return wish.fresh(policy, self._catalog.find(self._default_model))
-        return recipe.change(task="img2img", strength=policy.default_strength)
+        # How many variations are made is nobody's choice.
+        count = 1 if recipe.task == "variations" else recipe.count
+        strength = policy.default_strength
+        return recipe.change(task="img2img", options=None, count=count, strength=strength)
 
     async def record(
         self, origin: Origin, order: Order, *, thread_of: int | None
@@ -175,6 +212,8 @@ class Flows:
 
         thread_of: the channel that the origin's is a thread of. Raises Refused, RequestError.
         """
+        await asyncio.to_thread(self._catalog.check_task, order.recipe)
+        await asyncio.to_thread(self._catalog.check_style, order.recipe)
         if order.recipe.loras:
             await asyncio.to_thread(self._catalog.check_loras, order.recipe)
         await self._service.prepare(
@@ -186,6 +225,8 @@ class Flows:
             parent_id=order.parent_id,
             source_url=order.source_url,
             source=order.source,
+            second_url=order.second_url,
+            second=order.second,
         )
 
     async def submit(self, job: Job) -> str | None:
@@ -194,17 +235,13 @@ class Flows:
         Call `settle` with what came of telling it.
         """
         try:
-            source = job.source if job.source or job.imagined else await self._fetch(job)
-            await self._service.submit(job.id, source)
+            source, second = await stored_pictures(job, self._intake)
+            await self._service.submit(job.id, source, second)
         except Exception as error:  # whatever it is: the row must end and the member be told
             text = explain(error, doing=f"job {job.id}")
             await self._service.fail(job.id, text=text)  # one that was refused has ended already
             return text
         return None
-
-    async def _fetch(self, job: Job) -> str:
-        assert job.source_url is not None  # else it would be imagined
-        return await self._intake.take(job.source_url)
 
     async def settle(self, job: Job, *, told: bool) -> None:
         """After a refusal: the member was told privately, or Delivery tells it in the channel."""

@@ -7,6 +7,7 @@ import discord
 from bot.discord_ui.flows import Flows
 from bot.discord_ui.menus import TOO_OLD, OfferedPictures
 from bot.discord_ui.modals import Form, Submission
+from bot.discord_ui.wish import inpainted, upscaled, varied
 from bot.errors import Gone
 from bot.model import GuildPolicy, OriginKind
 from inference.request import Recipe
@@ -40,6 +41,26 @@ async def send(
             )
         case Form.EDIT:
             await flows.child(interaction, submission.id, change, kind=OriginKind.MODAL)
+        case Form.UPSCALE:
+            await flows.child(
+                interaction,
+                submission.id,
+                upscaled,
+                kind=OriginKind.MODAL,
+                result=submission.picture,
+            )
+        case Form.PAINT:
+            await flows.child(
+                interaction,
+                submission.id,
+                inpainted(wish),
+                kind=OriginKind.MODAL,
+                result=submission.picture,
+                painted_url=submission.painted,
+            )
+        case Form.VARIATIONS:
+            near = varied(submission.picture)
+            await flows.child(interaction, submission.id, near, kind=OriginKind.MODAL)
         case Form.SOURCE | Form.RESULT:
             await flows.child(
                 interaction,

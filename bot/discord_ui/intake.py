@@ -11,6 +11,7 @@ from bot.errors import BadPicture
 from bot.pictures import PictureWorker
 from bot.settings import Settings
 from bot.storage.images import ImageStore
+from inference.encoding import is_see_through
 from inference.picture import size_text
 from inference.provenance import Provenance
 
@@ -185,11 +186,14 @@ class Intake:
     async def _fetch(self, url: str) -> bytes:
         return await fetch(self._session, url, limit=self._limit, origins=self._origins)
 
-    async def take(self, url: str) -> str:
-        """The stored source's hash. Raises BadPicture with a sentence for the member."""
+    async def take(self, url: str, *, transparency: bool = False) -> str:
+        """The stored source's hash. Raises BadPicture with a sentence for the member.
+
+        transparency: whether transparent parts stay so, as in `inference.images.normalise`.
+        """
         async with self._places:
             data = await self._fetch(url)
-            picture = await self._pictures.normalise(data)
+            picture = await self._pictures.normalise(data, transparency=transparency)
         return await self._images.put(
             picture.data,
             role="source",
@@ -197,3 +201,20 @@ class Intake:
             height=picture.height,
             note=picture.note,
         )
+
+    async def take_painted(self, url: str, *, over: str) -> str:
+        """The hash of the stored mask that shows where a picture was painted over.
+
+        over: its hash, of before. Raises BadPicture, Gone.
+        """
+        original = await self._images.get(over)
+        async with self._places:
+            data = await self._fetch(url)
+            painted = (await self._pictures.normalise(data, transparency=True)).data
+            mask = await self._pictures.mask_by_hand(original, painted)
+        known = await self._images.info(over)
+        return await self._images.put(mask, role="source", width=known.width, height=known.height)
+
+    async def is_see_through(self, sha: str) -> bool:
+        """Whether a stored picture has transparent parts. Raises Gone."""
+        return is_see_through(await self._images.get(sha))

@@ -18,7 +18,14 @@ from bot.discord_ui.wish import Wish, parse_strength, parse_whole
 from bot.errors import Gone
 from bot.model import GuildPolicy, Job
 from inference.loras import MAX_LORAS, MAX_NAME, with_tags
-from inference.request import MAX_PROMPT, MAX_SEED, MAX_STEPS, Recipe
+from inference.request import (
+    MAX_PROMPT,
+    MAX_SEED,
+    MAX_STEPS,
+    STRENGTH_BANDS,
+    TASK_STRENGTHS,
+    Recipe,
+)
 
 
 class Form(StrEnum):
@@ -26,15 +33,19 @@ class Form(StrEnum):
 
     EDIT: a job, painted again. SOURCE: a result of a job, for who may press its buttons.
     RESULT: the same from the message menu, for everybody. PICTURE: a message with pictures.
+    UPSCALE, VARIATIONS: which result of a job. PAINT: the same, painted over.
     """
 
     EDIT = "edit"
     SOURCE = "source"
     RESULT = "result"
     PICTURE = "picture"
+    UPSCALE = "upscale"
+    VARIATIONS = "variations"
+    PAINT = "paint"
 
 
-_CUSTOM_ID = re.compile(r"palimpsest:(?P<form>edit|source|result|picture):(?P<id>\d+)")
+_CUSTOM_ID = re.compile(rf"palimpsest:(?P<form>{'|'.join(Form)}):(?P<id>\d+)")
 MAX_OPTIONS = 25
 MAX_OPTION = 100  # characters
 MAX_TAGS = MAX_LORAS * (MAX_NAME + 25)  # characters
@@ -42,11 +53,15 @@ MAX_TAGS = MAX_LORAS * (MAX_NAME + 25)  # characters
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Submission:
-    """A form that was sent: which, about what (a job's or a message's id), and what was typed."""
+    """A form that was sent: which, about what (a job's or a message's id), and what was typed.
+
+    painted: the address of the file that was sent with it, or None.
+    """
 
     form: Form
     id: int
     values: Mapping[str, str]
+    painted: str | None = None
 
     @property
     def wish(self) -> Wish:
@@ -72,7 +87,14 @@ def submission_of(interaction: discord.Interaction[Any]) -> Submission | None:
     if match is None:
         return None
     values = dict(_values(data.get("components", [])))
-    return Submission(form=Form(match["form"]), id=int(match["id"]), values=values)
+    files = data.get("resolved", {}).get("attachments", {})
+    file = files.get(values.get("painted", ""))
+    return Submission(
+        form=Form(match["form"]),
+        id=int(match["id"]),
+        values=values,
+        painted=None if file is None else file["url"],
+    )
 
 
 def _values(components: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -89,12 +111,14 @@ def _values(components: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]
 def edit_modal(job: Job) -> ui.Modal:
     """Everything of a recipe that five fields can hold, prefilled."""
     recipe = job.recipe
-    strength = [] if job.imagined or recipe.strengths else [_strength(f"{recipe.strength:g}")]
+    graded = recipe.has_strength and not job.imagined and not recipe.strengths
+    strength = [_strength(f"{recipe.strength:g}")] if graded else []
     return _form(
         Form.EDIT,
         job.id,
         "Edit and paint again",
-        _prompt(_tagged(recipe)),
+        # Some tasks know what to do without words.
+        _prompt(_tagged(recipe), required=bool(recipe.prompt)),
         _negative_prompt(recipe.negative_prompt),
         *strength,
         _text("steps", "Steps", f"1 to {MAX_STEPS}", str(recipe.steps), longest=3),
@@ -110,6 +134,35 @@ def source_modal(job: Job) -> ui.Modal:
 def result_modal(job: Job) -> ui.Modal:
     """The same for whoever opened the menu of the job's card. Raises Gone."""
     return _over_result(Form.RESULT, "Reimagine this", job)
+
+
+def upscale_modal(job: Job) -> ui.Modal:
+    """Which of several pictures becomes larger."""
+    return _form(Form.UPSCALE, job.id, "Twice as large", *_picture(_numbered(job)))
+
+
+def variations_modal(job: Job) -> ui.Modal:
+    """Which of several pictures others are made like."""
+    return _form(Form.VARIATIONS, job.id, "Variations", *_picture(_numbered(job)))
+
+
+def paint_modal(job: Job, policy: GuildPolicy) -> ui.Modal:
+    """Takes a result back that was painted over. Raises Gone when there is none (any more)."""
+    if not job.results:
+        raise Gone("These pictures are no longer there.")
+    upload: ui.FileUpload[Any] = ui.FileUpload(custom_id="painted", max_values=1)
+    hint = "Save it, scribble over what is to change in any editor, and send it back"
+    strength = min(max(TASK_STRENGTHS["inpaint"], policy.min_strength), policy.max_strength)
+    return _form(
+        Form.PAINT,
+        job.id,
+        "Paint over it",
+        *_picture(_numbered(job)),
+        ui.Label(text="The picture, painted over", description=hint, component=upload),
+        _prompt(_tagged(job.recipe)),
+        _strength(f"{strength:g}"),
+        _negative_prompt(job.recipe.negative_prompt),
+    )
 
 
 def picture_modal(message_id: int, names: Sequence[str], policy: GuildPolicy) -> ui.Modal:
@@ -129,18 +182,24 @@ def picture_modal(message_id: int, names: Sequence[str], policy: GuildPolicy) ->
 def _over_result(form: Form, title: str, job: Job) -> ui.Modal:
     if not job.results:
         raise Gone("These pictures are no longer there.")
-    names = [f"Picture {number}" for number in range(1, len(job.results) + 1)]
     recipe = job.recipe
+    # What goes on from an edited picture is edited again, and knows no strength.
+    strength = recipe.strength if recipe.has_strength else STRENGTH_BANDS["balanced"]
+    strengths = [] if recipe.task == "edit" else [_strength(f"{strength:g}")]
     return _form(
         form,
         job.id,
         title,
-        *_picture(names),
+        *_picture(_numbered(job)),
         _prompt(_tagged(recipe)),
-        _strength(f"{recipe.strength:g}"),
+        *strengths,
         _negative_prompt(recipe.negative_prompt),
         _seed(""),
     )
+
+
+def _numbered(job: Job) -> list[str]:
+    return [f"Picture {number}" for number in range(1, len(job.results) + 1)]
 
 
 def _form(form: Form, subject: int, title: str, *fields: ui.Label[Any]) -> ui.Modal:
@@ -155,10 +214,10 @@ def _tagged(recipe: Recipe) -> str:
     return with_tags(recipe.prompt, recipe.loras)
 
 
-def _prompt(default: str) -> ui.Label[Any]:
+def _prompt(default: str, *, required: bool = True) -> ui.Label[Any]:
     hint = "What the new picture shows"
     longest = MAX_PROMPT + MAX_TAGS
-    return _text("prompt", "Prompt", hint, default, long=True, longest=longest, required=True)
+    return _text("prompt", "Prompt", hint, default, long=True, longest=longest, required=required)
 
 
 def _negative_prompt(default: str) -> ui.Label[Any]:

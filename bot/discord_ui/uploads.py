@@ -1,5 +1,6 @@
 """Makes finished pictures fit through a guild's upload limit, and says what that took."""
 
+import contextlib
 from dataclasses import dataclass
 
 from bot.discord_ui.wording import plain
@@ -92,14 +93,15 @@ class Packer:
         )
 
     async def _read(self, job: Job) -> tuple[str, ...]:
-        """What is to be said of how the source was read."""
-        if job.source is None:
-            return ()
-        try:
-            note = (await self._images.info(job.source)).note
-        except Gone:
-            return ()
-        return (note,) if note else ()
+        """What is to be said of how the pictures it was made from were read."""
+        said: list[str] = []
+        second = job.recipe.options.second if job.recipe.options else ""
+        for sha, of in ((job.source, ""), (job.second, f"Of the {second}: ")):
+            if sha is not None:
+                with contextlib.suppress(Gone):
+                    note = (await self._images.info(sha)).note
+                    said += [f"{of}{note}"] if note else []
+        return tuple(said)
 
     async def _thumbnail(self, job: Job) -> Upload | None:
         if job.source is None:

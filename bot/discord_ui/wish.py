@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 from bot.errors import Gone, Refused, UserError
 from bot.model import GuildPolicy
+from inference.limits import SIDE_MULTIPLE
 from inference.loras import LoraUse, check_no_tag, take_loras
 from inference.model_info import DEFAULT_STEPS, ModelInfo
+from inference.options import MOST_SIGMA, Inpaint, TaskOptions, Upscale, Variations
 from inference.presets import Preset
 from inference.request import (
     LADDER,
     MAX_SEED,
-    SIDE_MULTIPLE,
     STRENGTH_BANDS,
     TASK_STRENGTHS,
     Recipe,
@@ -22,7 +23,16 @@ from inference.sizes import multiple_size
 
 STRENGTH_STEP = 0.1
 
+VARIED = 4
+"""How many variations are made at once, where the guild allows as many."""
+
 _OPTIONS = ("negative_prompt", "strength", "steps", "guidance", "count", "scheduler")
+
+
+def _usual_strength(task: str, policy: GuildPolicy) -> float:
+    """What suits the task, as far as the guild allows it."""
+    usual = TASK_STRENGTHS.get(task, policy.default_strength)
+    return min(max(usual, policy.min_strength), policy.max_strength)
 
 
 def new_seed() -> int:
@@ -36,6 +46,7 @@ class Wish:
 
     A missing seed always means a new one. shape: width to height, for a picture over nothing.
     loras: beside those that tags in the prompt name. ladder: whether strength is left open.
+    options: what the task alone knows.
     """
 
     prompt: str
@@ -50,6 +61,8 @@ class Wish:
     loras: tuple[LoraUse, ...] = ()
     ladder: bool = False
     task: str = "img2img"
+    match_colours: bool = False
+    options: TaskOptions | None = None
 
     def styled(self, preset: Preset) -> "Wish":
         """With the preset's words; its numbers where none were given. Raises RequestError."""
@@ -71,7 +84,9 @@ class Wish:
         defaults = Recipe(
             prompt="",
             task=self.task,
-            strength=TASK_STRENGTHS.get(self.task, policy.default_strength),
+            options=self.options,
+            match_colours=self.match_colours,
+            strength=_usual_strength(self.task, policy),
             steps=model.default_steps if distilled else policy.default_steps,
             guidance=model.default_guidance,
             count=policy.default_count,
@@ -103,7 +118,10 @@ def repeated(recipe: Recipe, _policy: GuildPolicy) -> Recipe:
 
 
 def rerolled(recipe: Recipe, _policy: GuildPolicy) -> Recipe:
-    """The same with a new seed."""
+    """The same with a new seed; variations of the same picture, but other ones."""
+    if isinstance(recipe.options, Variations):
+        later = recipe.options.single(recipe.count)
+        return recipe.change(options=later)
     return recipe.change(seed=new_seed())
 
 
@@ -131,6 +149,34 @@ def rung(index: int) -> Callable[[Recipe, GuildPolicy], Recipe]:
         return recipe.single(index)
 
     return alone
+
+
+def upscaled(recipe: Recipe, _policy: GuildPolicy) -> Recipe:
+    """What makes a picture of the recipe's twice as large, without a word to any model."""
+    return Recipe(
+        prompt="", task="upscale", options=Upscale(), seed=recipe.seed, model=recipe.model
+    )
+
+
+def inpainted(wish: Wish) -> Callable[[Recipe, GuildPolicy], Recipe]:
+    """What is wished for, painted within a mask of the picture that is gone on from."""
+
+    def within(recipe: Recipe, _policy: GuildPolicy) -> Recipe:
+        plain = recipe.change(strengths=(), width=None, height=None, match_colours=False)
+        strength = TASK_STRENGTHS["inpaint"]
+        return wish.over(plain.change(task="inpaint", options=Inpaint(), strength=strength))
+
+    return within
+
+
+def varied(index: int) -> Callable[[Recipe, GuildPolicy], Recipe]:
+    """Pictures near picture `index` (0-based): over the same source, with its strength and seed."""
+
+    def near(recipe: Recipe, policy: GuildPolicy) -> Recipe:
+        count = min(VARIED, policy.max_count)
+        return recipe.single(index).change(task="variations", options=Variations(), count=count)
+
+    return near
 
 
 def weaker(recipe: Recipe, policy: GuildPolicy) -> Recipe:
@@ -178,6 +224,19 @@ def parse_strength(text: str) -> float | None:
             f"{', '.join(STRENGTH_BANDS)}."
         )
     return value / 100 if percent else value
+
+
+def parse_amount(text: str) -> float | None:
+    """The strength of noise, a number as people type it; None for “auto”. Raises UserError."""
+    typed = text.strip().lower().replace(",", ".")
+    if typed == "auto":
+        return None
+    try:
+        return float(typed)
+    except ValueError:
+        raise UserError(
+            f"The amount “{_short(text)}” is neither “auto” nor a number from 0 to {MOST_SIGMA:g}."
+        ) from None
 
 
 def parse_whole(name: str, text: str) -> int | None:

@@ -105,9 +105,11 @@ class Flight:
         job = await self._patiently(partial(self._jobs.get, self._job.id))
         if job.status is not JobStatus.RUNNING:
             raise GenerationCancelled
-        source = self._job.source
-        picture = await self._images.get(source) if source is not None else None
-        request = self._job.recipe.with_picture(picture)
+        pictures = [
+            None if sha is None else await self._images.get(sha)
+            for sha in (self._job.source, self._job.second)
+        ]
+        request = self._job.recipe.with_picture(*pictures)
         return await self._executor.generate(self._job.id, request, self._progress)
 
     def _progress(self, progress: Progress) -> None:
@@ -144,13 +146,13 @@ class Flight:
             await self._patiently(
                 partial(
                     self._images.put,
-                    stamped(image, self._job.recipe, result),
+                    stamped(image, self._job.recipe.single(index), result),
                     role="result",
                     width=image.width,
                     height=image.height,
                 )
             )
-            for image in result.images
+            for index, image in enumerate(result.images)
         ]
         await self._patiently(partial(self._jobs.finish, self._job.id, results=hashes, run=result))
         return JobFinished(job_id=self._job.id)

@@ -54,9 +54,13 @@ def check_channel(policy: GuildPolicy, channel_id: int, *, thread_of: int | None
 
 
 def check_recipe(policy: GuildPolicy, recipe: Recipe) -> None:
-    """Raises Refused where strength, steps or count are outside of what the guild allows."""
+    """Raises Refused where strength, steps or count are outside of what the guild allows.
+
+    Strength and steps only where they mean something to the task.
+    """
     low, high = policy.min_strength, policy.max_strength
-    for strength in recipe.strengths or (recipe.strength,):
+    strengths = recipe.strengths or (recipe.strength,)
+    for strength in strengths if recipe.has_strength else ():
         if low <= strength <= high:
             continue
         nearest = low if strength < low else high
@@ -65,7 +69,7 @@ def check_recipe(policy: GuildPolicy, recipe: Recipe) -> None:
             f"the nearest allowed value is {nearest:g}."
         )
     for name, value, most in (
-        ("Steps", recipe.steps, policy.max_steps),
+        ("Steps", recipe.steps if recipe.paints else 0, policy.max_steps),
         # A ladder's number of pictures is nobody's choice.
         ("Count", 1 if recipe.strengths else recipe.count, policy.max_count),
     ):

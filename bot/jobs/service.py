@@ -17,7 +17,6 @@ from bot.storage.usage import Load
 from inference.catalog import Catalog
 from inference.errors import RequestError
 from inference.request import Recipe
-from inference.sizes import result_size
 
 __all__ = ["Actor", "JobService", "QueuePlace", "Usage"]
 
@@ -77,10 +76,13 @@ class JobService:
         parent_id: int | None = None,
         source_url: str | None = None,
         source: str | None = None,
+        second_url: str | None = None,
+        second: str | None = None,
     ) -> tuple[Job, bool]:
         """Records the job before it is acknowledged; False for an interaction known already.
 
-        source_url: of the attachment to fetch; or source: hash of a stored picture.
+        source_url: of the attachment to fetch; or source: hash of a stored picture. Likewise the
+        second picture, see `Job`.
         """
         return await self._jobs.receive(
             recipe=recipe,
@@ -88,10 +90,12 @@ class JobService:
             parent_id=parent_id,
             source_url=source_url,
             source=source,
+            second_url=second_url,
+            second=second,
         )
 
-    async def submit(self, job_id: int, source: str | None) -> Job:
-        """Puts a RECEIVED job in the queue; source: hash of its stored picture, None for none.
+    async def submit(self, job_id: int, source: str | None, second: str | None = None) -> Job:
+        """Puts a RECEIVED job in the queue; source, second: hashes of its stored pictures.
 
         A job that was cancelled in the meantime is returned as it is. Raises Refused (RateLimited,
         QueueFull) or Gone; the job is then REFUSED with that text. Whoever called tells the member
@@ -100,7 +104,7 @@ class JobService:
         """
         job = await self._jobs.get(job_id)
         try:
-            return await self._admit(job, source)
+            return await self._admit(job, source, second)
         except (Refused, Gone) as error:
             try:
                 await self._jobs.refuse(job_id, text=str(error))
@@ -110,14 +114,14 @@ class JobService:
         except IllegalMove:
             return await self._jobs.get(job_id)
 
-    async def _admit(self, job: Job, source: str | None) -> Job:
+    async def _admit(self, job: Job, source: str | None, second: str | None) -> Job:
         recipe, origin = job.recipe, job.origin
         policy = await self._policies.get(origin.guild_id)
         rules.check_recipe(policy, recipe)
-        width, height = await self._size(recipe, source)
+        width, height, budget = await self._size(recipe, source)
 
         def price(wanted: Recipe) -> float:
-            return wanted.cost(width, height)
+            return wanted.cost(*wanted.painted(width, height, budget))
 
         def admit(load: Load) -> None:
             rules.admit(policy, load, recipe=recipe, price=price)
@@ -125,6 +129,7 @@ class JobService:
         queued = await self._jobs.enqueue(
             job.id,
             source=source,
+            second=second,
             width=width,
             height=height,
             cost=price(recipe),
@@ -134,17 +139,15 @@ class JobService:
         self.events.publish(JobQueued(job_id=job.id))
         return queued
 
-    async def _size(self, recipe: Recipe, source: str | None) -> tuple[int, int]:
-        """Width and height of the pictures to come. Raises Refused, Gone."""
+    async def _size(self, recipe: Recipe, source: str | None) -> tuple[int, int, int]:
+        """Width and height of the pictures to come; the model's budget. Raises Refused, Gone."""
         picture = None if source is None else await self._images.info(source)
         try:
             model = await asyncio.to_thread(self._catalog.find, recipe.model)
+            shape = None if picture is None else (picture.width, picture.height)
+            return *recipe.size(shape, model.pixel_budget), model.pixel_budget
         except RequestError as error:
             raise Refused(str(error)) from error
-        if recipe.width is not None and recipe.height is not None:
-            return recipe.width, recipe.height
-        shape = (1, 1) if picture is None else (picture.width, picture.height)
-        return result_size(*shape, model.pixel_budget)
 
     async def fail(
         self, job_id: int, *, text: str, reference: str | None = None, abandoned: bool = False

@@ -25,6 +25,8 @@ class Arrival:
     parent_id: int | None
     source_url: str | None
     source: str | None
+    second_url: str | None
+    second: str | None
     answer: asyncio.Future[tuple[Job, bool]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -117,6 +119,8 @@ def _values(arrival: Arrival) -> dict[str, Any]:
         "parent_id": arrival.parent_id,
         "source_url": arrival.source_url,
         "source": arrival.source,
+        "second_url": arrival.second_url,
+        "second": arrival.second,
         "delivery": DeliveryState.PENDING.value,
         **origin_values(arrival.origin),
     }
@@ -132,6 +136,8 @@ def _job(job_id: int, arrival: Arrival, now: datetime) -> Job:
         parent_id=arrival.parent_id,
         source_url=arrival.source_url,
         source=arrival.source,
+        second_url=arrival.second_url,
+        second=arrival.second,
         width=None,
         height=None,
         cost=0.0,

@@ -175,8 +175,9 @@ class ImageStore:
 
 
 def _used_by(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether a job that fulfils the conditions has the picture as its source or result."""
+    """Whether a job that fulfils the conditions is made from the picture, or made it."""
     as_source = select(jobs.c.id).where(jobs.c.source == images.c.sha, *conditions)
+    as_second = select(jobs.c.id).where(jobs.c.second == images.c.sha, *conditions)
     as_result = (
         select(jobs.c.id)
         .join(job_results, job_results.c.job_id == jobs.c.id)
@@ -184,6 +185,7 @@ def _used_by(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     )
     return or_(
         as_source.correlate(images).exists(),
+        as_second.correlate(images).exists(),
         as_result.correlate(images).exists(),
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
@@ -56,6 +56,8 @@ class JobStore:
         parent_id: int | None = None,
         source_url: str | None = None,
         source: str | None = None,
+        second_url: str | None = None,
+        second: str | None = None,
     ) -> tuple[Job, bool]:
         """Records a job as RECEIVED; False with the first one where the interaction is known."""
         arrival = Arrival(
@@ -64,6 +66,8 @@ class JobStore:
             parent_id=parent_id,
             source_url=source_url,
             source=source,
+            second_url=second_url,
+            second=second,
         )
         return await self._arrivals.record(arrival)
 
@@ -96,24 +100,24 @@ class JobStore:
         cost: float,
         window: timedelta,
         admit: Callable[[Load], None],
+        second: str | None = None,
     ) -> Job:
         """RECEIVED → QUEUED, unless `admit` raises on seeing what was used within `window`.
 
-        source: hash of a stored picture; Gone is raised where it is not there. None: over nothing.
+        source, second: hashes of stored pictures; Gone is raised where one is not there. None:
+        over nothing, and no second one.
         Looking and queueing are one transaction: nobody gets in between.
         """
         now = self._clock()
         async with self._database.write() as connection:
             job = await read(connection, job_id)
             guild_id, user_id = job.origin.guild_id, job.origin.user_id
-            if source is not None:
-                used = update(images).where(images.c.sha == source).values(used_at=now)
-                if not (await connection.execute(used)).rowcount:
-                    raise Gone("The source picture is no longer kept; send it again.")
+            await _use(connection, source, now, "source picture")
+            await _use(connection, second, now, "second picture")
             admit(await read_load(connection, guild_id, user_id, now - window))
             await shares.lift(connection, guild_id, user_id)
-            values: dict[str, Any] = {"source": source, "width": width, "height": height}
-            values |= {"cost": cost, "queued_at": now}
+            values: dict[str, Any] = {"source": source, "second": second, "queued_at": now}
+            values |= {"width": width, "height": height, "cost": cost}
             await move(
                 connection,
                 job_id,
@@ -265,6 +269,14 @@ class JobStore:
         if job.status is JobStatus.RUNNING:
             guild_id, user_id = job.origin.guild_id, job.origin.user_id
             await shares.charge(connection, guild_id, user_id, spent - job.cost)
+
+
+async def _use(connection: AsyncConnection, sha: str | None, now: datetime, name: str) -> None:
+    """Notes that a stored picture is used. Raises Gone where it is not there."""
+    if sha is not None:
+        used = update(images).where(images.c.sha == sha).values(used_at=now)
+        if not (await connection.execute(used)).rowcount:
+            raise Gone(f"The {name} is no longer kept; send it again.")
 
 
 _queued = jobs.alias("queued")

@@ -26,6 +26,8 @@ _AS_THEY_ARE = (
     "parent_id",
     "source_url",
     "source",
+    "second_url",
+    "second",
     "width",
     "height",
     "cost",
@@ -78,6 +80,7 @@ def _run_of(row: RowMapping) -> Run | None:
         scheduler=row["run_scheduler"],
         batch_shape=row["run_batch_shape"],
         versions=row["run_versions"],
+        notes=tuple(row["run_notes"] or ()),
     )
 
 
@@ -96,4 +99,5 @@ def run_values(result: GenerationResult) -> dict[str, Any]:
         "run_scheduler": result.scheduler,
         "run_batch_shape": result.batch_shape,
         "run_versions": dict(result.versions),
+        "run_notes": list(result.notes) or None,
     }

@@ -106,6 +106,8 @@ jobs = Table(
     Column("parent_id", Integer),
     Column("source_url", Text),
     Column("source", String(64), index=True),
+    Column("second_url", Text),
+    Column("second", String(64), index=True),
     Column("width", Integer),
     Column("height", Integer),
     Column("cost", Float, nullable=False, default=0.0),
@@ -129,6 +131,7 @@ jobs = Table(
     Column("run_scheduler", Text),
     Column("run_batch_shape", Text),
     Column("run_versions", JSON(none_as_null=True)),
+    Column("run_notes", JSON(none_as_null=True)),
     Index(None, "status", "guild_id", "user_id"),
     Index(None, "guild_id", "queued_at"),
     # An id is on buttons for ever, so none is ever given out twice.
@@ -154,7 +157,7 @@ images = Table(
     Column("size", BigInteger, nullable=False),
     Column("note", Text),
     Column("created_at", UtcDateTime, nullable=False),
-    # When it was last stored or last became a job's source: retention counts from here.
+    # When it was last stored or last became part of a job: retention counts from here.
     Column("used_at", UtcDateTime, nullable=False, index=True),
 )
 

@@ -99,8 +99,8 @@ class Admission:
         if not self._settings.strict:
             together = min(together, self._settings.padded(rows + job.each))
         way = self._ladder.way(job.size)
-        uses = [Pass.DECODE, *([Pass.ENCODE] if job.paints_over else [])]
+        uses = [Pass.DECODE, *([Pass.ENCODE] if job.encodes else [])]
         return self._passes.fit(
-            (Pass.DENOISE, together, job.size),
+            (job.use, together, job.size),
             *((use, 1, way.worked_on(use, job.size)) for use in uses),
         )

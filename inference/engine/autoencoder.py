@@ -11,7 +11,7 @@ from inference.engine.costs import Pass, Size
 from inference.engine.ladder import Ladder
 from inference.engine.passes import Passes, RanOut
 from inference.engine.savings import Savings
-from inference.families.latents import LatentCodec, Pixels, Posterior
+from inference.families.latents import LatentCodec, Levels, Pixels, Posterior
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -40,7 +40,7 @@ class Autoencoder:
         self._ladder = ladder
         self._together = together
 
-    def encode(self, size: Size, pictures: Sequence[Pixels]) -> list[tuple[Posterior, int | None]]:
+    def encode(self, size: Size, pictures: Sequence[Levels]) -> list[tuple[Posterior, int | None]]:
         """Posteriors of pictures whose latents have this shape."""
         return self._each(Pass.ENCODE, size, pictures, self._codec.encode)
 

@@ -1,9 +1,9 @@
 """Which slots share a forward pass, and whose turn it is."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from inference.engine.costs import Size
+from inference.engine.costs import Pass, Size
 from inference.engine.ladder import Ladder
 from inference.engine.settings import EngineSettings
 from inference.engine.slot import Slot
@@ -20,6 +20,11 @@ class Batch:
     slots: tuple[Slot, ...]
     rows: int
     padded: bool
+
+    @property
+    def use(self) -> Pass:
+        """What its forward passes are."""
+        return self.slots[0].job.use
 
     @property
     def size(self) -> Size:
@@ -52,12 +57,15 @@ class Batches:
         return most
 
     def tick(self, slots: Sequence[Slot]) -> Iterator[Batch]:
-        """Batches until every slot that runs has advanced.
+        """Batches until every slot that runs has advanced; without turns a single one.
 
-        The kinds take turns, a batch each: where one has several batches, the others advance
-        again after each of them. So between two steps of a picture every other kind has the
-        device once, however many pictures it has. Within a kind those that advanced least go
-        first, else those that were opened first.
+        slots: in the order in which they were opened. Without turns the first of them advances,
+        together with others of its kind; so each is the first in time.
+
+        With turns the kinds alternate, a batch each: where one has several batches, the others
+        advance again after each of them. So between two steps of a picture every other kind has
+        the device once, however many pictures it has. Within a kind those that advanced least
+        go first, else those that were opened first.
 
         In strict mode slots with and without an unconditional row are of different kinds: then
         the shape of a slot's forward pass follows from its request alone.
@@ -67,12 +75,23 @@ class Batches:
         for slot in slots:
             each = len(slot.rows) if self._settings.strict else 0
             kinds.setdefault((each, *slot.kind), []).append(slot)
+        if not self._settings.turns:
+            yield from self._oldest(kinds.values())
+            return
         while any(slot.done == before[slot] for slot in slots if slot.runs):
             for kind in kinds.values():
                 running = [slot for slot in kind if slot.runs]
                 if running:
                     running.sort(key=lambda slot: slot.done - before[slot])
                     yield self._fill(running)
+
+    def _oldest(self, kinds: Iterable[list[Slot]]) -> Iterator[Batch]:
+        """The batch of the first slot that runs; kinds come in the order of their first slots."""
+        for kind in kinds:
+            running = [slot for slot in kind if slot.runs]
+            if running:
+                yield self._fill(running)
+                return
 
     def _fill(self, slots: list[Slot]) -> Batch:
         """The first of them, as many as go together."""

@@ -19,13 +19,20 @@ class Pass(Enum):
 
     ENCODE = "encode"
     DENOISE = "denoise"
+    STEER = "denoise by a ControlNet"
     DECODE = "decode"
 
+    @property
+    def denoises(self) -> bool:
+        """Whether it is one of the denoiser, not of the autoencoder."""
+        return self in (Pass.DENOISE, Pass.STEER)
 
-_VALUES = {Pass.ENCODE: 6, Pass.DENOISE: 50, Pass.DECODE: 10}
+
+_VALUES = {Pass.ENCODE: 6, Pass.DENOISE: 50, Pass.STEER: 60, Pass.DECODE: 10}
 """Values that are in memory at once, for each place and channel of a network's widest layers.
 Measured as the growth of a process with Stable Diffusion's UNet (at 64 and 160 channels instead
-of 320: 42 to 53 at 64×64 latents) and autoencoder (5 and 9.5 at 512²), in fp32 on a CPU."""
+of 320: 42 to 53 at 64×64 latents) and autoencoder (5 and 9.5 at 512²), in fp32 on a CPU. What a
+ControlNet adds at the levels of such a UNet is 5 by its shapes, and there once more as the sum."""
 
 
 class Costs:
@@ -43,8 +50,7 @@ class Costs:
         pixels = factor**2 * _channels(coder, 128) * _bytes(coder)
         places = _channels(modules.denoiser, 320) * _bytes(modules.denoiser)
         self._stated = {
-            use: values * (places if use is Pass.DENOISE else pixels)
-            for use, values in _VALUES.items()
+            use: values * (places if use.denoises else pixels) for use, values in _VALUES.items()
         }
         self._seen: dict[tuple[Pass, int, Size], tuple[int, int]] = {}
 

@@ -100,7 +100,7 @@ class Denoiser:
         if batch.padded:
             lines += lines[:1] * (batch.rows - wanted)
         work = partial(self._model.predict, lines)
-        prediction = self._passes.run(Pass.DENOISE, len(lines), batch.size, work)
+        prediction = self._passes.run(batch.use, len(lines), batch.size, work)
         self.calls += 1
         return prediction[:wanted]
 

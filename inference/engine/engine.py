@@ -32,6 +32,7 @@ from inference.model_info import ModelInfo
 from inference.request import GenerationRequest
 from inference.result import GenerationResult
 from inference.tasks.img2img import Img2Img
+from inference.tasks.style import check_style
 
 
 class Engine:
@@ -109,7 +110,7 @@ class Engine:
         many that wait to take their places."""
         places = self._info.pixel_budget // self._model.codec.factor**2
         rows = self._batches.rows((1, places, 1), 2)
-        return min(self._settings.slots, 2 * max(FEWEST, rows // 2))
+        return 2 * min(self._settings.slots, max(FEWEST, rows // 2))
 
     @property
     def has_work(self) -> bool:
@@ -125,6 +126,7 @@ class Engine:
         if job_id in self._jobs:
             raise ValueError(f"job {job_id} is in flight already")
         check_scheduler(request.scheduler)
+        check_style(request, self._info)
         job = Job(
             id=job_id,
             number=next(self._numbers),
@@ -185,6 +187,7 @@ class Engine:
         try:
             job.task = task = Img2Img.prepare(job.request, self._info)
             job.size = self._model.codec.shape(*task.work)
+            job.sees_hole = self._model.sees_hole
             if job.request.strength == 0:
                 job.started = self._clock()
                 job.pictures = dict(enumerate(task.unchanged()))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from inference.engine.engine import Engine
 from inference.engine.preview import Preview
+from inference.engine.programs import ProgramEngine
 from inference.engine.serial import SerialEngine
 from inference.engine.settings import EngineSettings
 from inference.errors import ModelError
@@ -28,9 +29,6 @@ from inference.families.translation import load_pix2pix
 from inference.model_info import ModelInfo, describe, revision
 from inference.shelf import Shelf
 
-AnyEngine = Engine | SerialEngine
-"""What the worker and the command line drive alike."""
-
 _LIBRARIES = ("torch", "diffusers", "transformers")
 
 
@@ -40,7 +38,7 @@ def load_engine(
     settings: EngineSettings | None = None,
     *,
     shelf: Shelf | None = None,
-) -> AnyEngine:
+) -> ProgramEngine:
     """Loads a model onto a device (`auto`, `cpu`, `cuda`, `cuda:N`); takes seconds to minutes.
 
     Its folder says which engine that is: the one that shares steps where the model allows it. A
@@ -67,12 +65,14 @@ def load_engine(
     check_scheduler(info.default_scheduler)
     use_allowed_cores()
     settings = settings or EngineSettings.for_device(target)
+    control = None if info.control is None else info.control.folder
     facts: dict[str, Any] = {
-        "revision": revision(info.location, info.vae),
+        "revision": revision(info.location, info.vae, control, info.image_adapter),
         "versions": {name: version(name) for name in _LIBRARIES},
     }
     if ModelFolder(folder).pipeline not in STEPWISE:
-        return SerialEngine(_serial(folder, info, target), info, settings, **facts)
+        serial = SerialEngine(_serial(folder, info, target), info, settings, **facts)
+        return ProgramEngine(serial, info, **facts)
     dtype = default_dtype(target, exact=settings.exact)
     vae = None if info.vae is None else Path(info.vae)
     if shelf is None and info.adapters is not None:
@@ -80,7 +80,9 @@ def load_engine(
     model = load_model(
         folder, target, dtype, vae=vae, info=info, shelf=shelf, compiled=settings.compiled
     )
-    return Engine(model, info, settings, preview=_preview(model.codec, info, folder), **facts)
+    preview = _preview(model.codec, info, folder)
+    engine = Engine(model, info, settings, preview=preview, **facts)
+    return ProgramEngine(engine, info, **facts)
 
 
 def _preview(codec: LatentCodec, info: ModelInfo, folder: Path) -> Preview:

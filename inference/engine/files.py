@@ -57,7 +57,14 @@ class Files:
 
 def _read(job: Job) -> Callable[[], Pixels]:
     assert job.task is not None
-    return job.task.padded_source
+    task = job.task
+
+    def read() -> Pixels:
+        if task.control is not None:
+            task.padded_control()  # which it keeps until it is asked for
+        return task.padded_source()
+
+    return read
 
 
 def _keep(slot: Slot, picture: Future[GeneratedImage]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from inference.engine.costs import Size
+from inference.engine.costs import Pass, Size
 from inference.families.conditioning import Row
 from inference.families.latents import Posterior
 from inference.request import GenerationRequest
@@ -41,8 +41,9 @@ class Job:
     """A request and how far it is.
 
     number: it rises in the order that jobs come.
-    task, size: set when it is taken in. rows, posterior: when its first picture is admitted;
-        posterior is None at strength 1.
+    task, size, sees_hole: set when it is taken in; the last is the model's. rows, posterior, kept:
+        when its first picture is admitted; posterior is None where nothing of the source is
+        painted over, kept where the model sees no hole.
     opened: pictures that were admitted. lengths: steps that each of them runs, by index.
         pictures: the finished ones by index. error: what ended it.
     decoded: pictures that are finished, or being written.
@@ -61,7 +62,9 @@ class Job:
     task: Img2Img | None = None
     size: Size = (0, 0, 0)
     rows: tuple[Row, ...] = ()
+    sees_hole: bool = False
     posterior: Posterior | None = None
+    kept: Posterior | None = None
     opened: int = 0
     done: int = 0
     decoded: int = 0
@@ -87,8 +90,14 @@ class Job:
 
     @property
     def paints_over(self) -> bool:
-        """Whether any of its pictures keeps something of a source."""
-        return self.request.single(0).strength < 1
+        """Whether any of its pictures begins with something of a source, or gets it put back."""
+        put_back = self.request.mask is not None and not self.sees_hole
+        return put_back or self.request.single(0).strength < 1
+
+    @property
+    def encodes(self) -> bool:
+        """Whether something must go through the autoencoder before the first step."""
+        return self.paints_over or self.sees_hole
 
     @property
     def steps(self) -> int:
@@ -98,6 +107,12 @@ class Job:
             self.lengths.get(index) or self.request.single(index).steps_run + more
             for index in range(self.request.count)
         )
+
+    @property
+    def use(self) -> Pass:
+        """What the forward passes of its steps are."""
+        steered = self.task is not None and self.task.control is not None
+        return Pass.STEER if steered else Pass.DENOISE
 
     @property
     def each(self) -> int:

@@ -27,7 +27,7 @@ class Way:
 
     def worked_on(self, use: Pass, size: Size) -> Size:
         """What one pass works on: the whole picture, or a tile of it."""
-        tile = None if use is Pass.DENOISE else self.tile(use)
+        tile = None if use.denoises else self.tile(use)
         if tile is None:
             return size
         return size[0], min(size[1], tile), min(size[2], tile)
@@ -63,7 +63,7 @@ class Ladder:
         False where there is none left.
         """
         way = self.way(size)
-        if use is Pass.DENOISE:
+        if use.denoises:
             below = self._fewer_rows(way, rows)
         else:
             below = self._less_picture(way, use, size, rows)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -15,7 +16,7 @@ from inference.engine.savings import Savings
 from inference.errors import RequestError
 from inference.families.base import DiffusionModel
 from inference.families.conditioning import Row
-from inference.request import MIN_SIDE, SIDE_MULTIPLE
+from inference.limits import MIN_SIDE, SIDE_MULTIPLE
 
 Picture = tuple[int, int]
 """Width and height in pixels."""
@@ -42,15 +43,16 @@ class Largest:
         self._savings = savings
         self._ladder = ladder
         self._multiple = math.lcm(multiple, SIDE_MULTIPLE)
-        self._known: dict[tuple[Picture, bool], Picture | None] = {}
+        self._known: dict[tuple[Picture, bool, Pass], Picture | None] = {}
 
     def refusal(self, job: Job) -> RequestError:
         """For an encoded job whose pictures do not fit, by the best way there is."""
         assert job.task is not None
-        asked, encodes = job.task.size, job.paints_over
-        if (asked, encodes) not in self._known:
-            self._known[asked, encodes] = self._find(asked, job.rows[-1], encodes)
-        found = self._known[asked, encodes]
+        asked, encodes = job.task.size, job.encodes
+        key = (asked, encodes, job.use)
+        if key not in self._known:
+            self._known[key] = self._find(asked, job.rows[-1], encodes)
+        found = self._known[key]
         nearest = "no smaller one of this shape does."
         if found is not None:
             nearest = f"the largest of this shape that does is {found[0]}×{found[1]}."
@@ -81,16 +83,18 @@ class Largest:
 
     def _fits(self, picture: Picture, row: Row, encodes: bool) -> bool:
         size = self._model.codec.shape(*picture)
-        uses = [Pass.DENOISE, *([Pass.ENCODE] if encodes else []), Pass.DECODE]
+        denoise = Pass.DENOISE if row.control is None else Pass.STEER
+        uses = [denoise, *([Pass.ENCODE] if encodes else []), Pass.DECODE]
         return all(self._possible(use, size, row) for use in uses)
 
     def _possible(self, use: Pass, size: Size, row: Row) -> bool:
         way = self._ladder.bottom(size)
         nothing = torch.zeros(1, *size, device=self._model.device)
         shape = way.worked_on(use, size)
-        if use is Pass.DENOISE:
+        if use.denoises:
             self._savings.slice_attention(way.sliced)
-            line = (nothing, torch.tensor(500.0), row)
+            wide = [nothing, *([nothing, nothing[:, :1]] if self._model.sees_hole else [])]
+            line = (torch.cat(wide, dim=1), torch.tensor(500.0), self._sized(row, size))
             return self._passes.possible(use, 1, shape, partial(self._model.predict, [line]))
         codec = self._model.codec
         work: Callable[[], object] = partial(codec.decode, nothing)
@@ -99,3 +103,10 @@ class Largest:
             work = partial(codec.encode, [black])
         with self._savings.autoencoder(way.tile(use)):
             return self._passes.possible(use, 1, shape, work)
+
+    def _sized(self, row: Row, size: Size) -> Row:
+        """The row with what it looks at in another size, where it looks at something."""
+        if row.control is None:
+            return row
+        factor = self._model.codec.factor
+        return replace(row, control=row.control.blank(size[2] * factor, size[1] * factor))

@@ -11,6 +11,7 @@ from inference.engine.slot import Slot, open_slot
 from inference.errors import OutOfMemory
 from inference.families.base import DiffusionModel
 from inference.families.conditioning import Row
+from inference.families.control import controlled
 
 
 class Opener:
@@ -43,7 +44,7 @@ class Opener:
         for job in new:
             job.started = self._clock()
             self._read(job)
-        self._encoder.encode([job for job in new if not job.over and job.paints_over])
+        self._encoder.encode([job for job in new if not job.over and job.encodes])
         slots = [self._open(job, index) for job, index in admitted if not job.over]
         return [slot for slot in slots if slot is not None]
 
@@ -56,11 +57,15 @@ class Opener:
 
     def _rows(self, job: Job) -> tuple[Row, ...]:
         assert job.task is not None
-        width, height = job.task.work
+        task = job.task
+        width, height = task.work
 
         def read() -> tuple[Row, ...]:
             with self._savings.text_encoders():
-                return self._model.rows(job.request, width=width, height=height)
+                rows = self._model.rows(job.request, width=width, height=height)
+            if task.control is None:
+                return rows
+            return controlled(rows, task.padded_control(), task.control.scale, self._model.device)
 
         while True:
             try:

@@ -12,7 +12,7 @@ from PIL import Image
 from inference.engine.job import OnProgress, Outcome
 from inference.engine.settings import EngineSettings
 from inference.engine.stepper import Stepper
-from inference.errors import GenerationCancelled
+from inference.errors import GenerationCancelled, RequestError
 from inference.families.schedulers import check_scheduler
 from inference.families.serial import SerialModel, Step
 from inference.loras import refuse_loras
@@ -20,6 +20,7 @@ from inference.model_info import ModelInfo
 from inference.request import GenerationRequest
 from inference.result import GeneratedImage, GenerationResult, Progress
 from inference.tasks.img2img import Img2Img
+from inference.tasks.style import check_style
 
 _log = logging.getLogger(__name__)
 
@@ -99,7 +100,19 @@ class SerialEngine:
         if any(job.id == job_id for job in self._jobs):
             raise ValueError(f"job {job_id} is in flight already")
         check_scheduler(request.scheduler)
+        check_style(request, self._info)
         refuse_loras(request.loras, self._info.id)
+        if request.mask is not None:
+            raise RequestError(
+                f"The model “{self._info.id}” cannot paint within a mask; choose one of the kinds "
+                "Stable Diffusion, SDXL, Stable Diffusion 3 or Flux, for example “pocket”."
+            )
+        if request.task == "variations":
+            raise RequestError(
+                f"The model “{self._info.id}” draws its noise itself, so there are no variations; "
+                "choose one of the kinds Stable Diffusion, SDXL, Stable Diffusion 3 or Flux, for "
+                "example “pocket”."
+            )
         if request.scheduler is None and self._info.default_scheduler is not None:
             request = request.change(scheduler=self._info.default_scheduler)
         if request.strength > 0:

@@ -32,6 +32,9 @@ class EngineSettings:
         most. Not in strict mode: a picture's bits must not depend on when that is done.
     shapes: numbers of rows that a forward pass may have; one with another number is filled up to
         the next. Empty: any. In strict mode there is but one for each size anyway.
+    turns: whether pictures that cannot share a forward pass take turns, a step each. Else only
+        the one that is in flight longest advances, with those that can share its passes: where
+        every row costs the same, turns would only have all of them done later.
     slots: pictures in flight at once, of all sizes together; the others wait.
     together: pictures that are encoded or decoded together, at most; 1 in strict mode.
     preview_seconds: least time between two previews of one job.
@@ -44,6 +47,7 @@ class EngineSettings:
     saturation: float = 0.0
     compiled: bool = False
     shapes: tuple[int, ...] = ()
+    turns: bool = True
     slots: int = 4
     together: int = 1
     preview_seconds: float = 1.0
@@ -82,11 +86,10 @@ class EngineSettings:
         no faster than what `families.packed` does.
         """
         if device.type == "cpu" and strict:
-            # One picture after the other would be done soonest on average; a second one in
-            # flight lets a short job pass a long one.
-            return cls(slots=2)
+            # One picture keeps it busy, and several would only all be done later.
+            return cls(slots=1)
         if device.type == "cpu":
-            return cls(strict=False, exact=False, rows=8, slots=16, together=2)
+            return cls(strict=False, exact=False, rows=8, turns=False, slots=16, together=2)
         settings = cls(
             strict=strict,
             exact=strict,

@@ -12,6 +12,7 @@ from inference.engine.job import Job
 from inference.families.base import DiffusionModel
 from inference.families.conditioning import Row
 from inference.families.flow import straight_on
+from inference.families.hole import Hole, Keep, latent_mask
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -23,6 +24,7 @@ class Slot:
     kind: slots of equal kind can share a forward pass.
     latents: [1, C, h, w], fp32. timesteps: those that are to run; done: how many have.
     draws: whether a step of the scheduler takes random numbers.
+    keep, shown: see `Entry`.
     estimate: what the finished latents would be by the last step, for previews.
     """
 
@@ -36,6 +38,8 @@ class Slot:
     timesteps: Tensor
     generator: torch.Generator
     latents: Tensor
+    keep: Keep | None = None
+    shown: Tensor | None = None
     done: int = 0
     estimate: Tensor | None = None
 
@@ -62,7 +66,8 @@ class Slot:
     def model_input(self) -> Tensor:
         """The latents as the model wants them at this timestep."""
         scale = getattr(self.scheduler, "scale_model_input", None)  # flow matching needs none
-        return self.latents if scale is None else scale(self.latents, self.timestep)
+        latents = self.latents if scale is None else scale(self.latents, self.timestep)
+        return latents if self.shown is None else torch.cat([latents, self.shown], dim=1)
 
     def advance(self, predictions: Tensor) -> None:
         """One scheduler step. predictions: [rows, C, h, w], in the order of `rows`."""
@@ -78,6 +83,10 @@ class Slot:
             self.estimate = _estimate(step, self.scheduler)
         self.latents = step.prev_sample
         self.done += 1
+        if self.keep is not None:
+            following = self.timesteps[self.done : self.done + 1]
+            self.latents = self.keep.put_back(self.latents, self.scheduler, following)
+            self.estimate = self.keep.finish(self.estimate)
 
 
 def open_slot(model: DiffusionModel, job: Job, index: int, scheduler: str | None) -> Slot:
@@ -93,6 +102,7 @@ def open_slot(model: DiffusionModel, job: Job, index: int, scheduler: str | None
         shape=job.size,
         posterior=job.posterior,
         generator=generator,
+        hole=_hole(model, job),
     )
     return Slot(
         job=job,
@@ -105,7 +115,18 @@ def open_slot(model: DiffusionModel, job: Job, index: int, scheduler: str | None
         timesteps=entry.timesteps,
         generator=generator,
         latents=entry.latents,
+        keep=entry.keep,
+        shown=entry.shown,
     )
+
+
+def _hole(model: DiffusionModel, job: Job) -> Hole | None:
+    """Where the job paints; for a model that sees it also where that is everywhere."""
+    if job.request.mask is None and not job.sees_hole:
+        return None
+    assert job.task is not None
+    mask = latent_mask(job.task.hole, model.codec.factor, model.device)
+    return Hole(mask=mask, kept=job.kept)
 
 
 def _draws(scheduler: Any) -> bool:

@@ -18,6 +18,7 @@ _MODULES = frozenset(
         "inference.errors",
         "inference.executors.messages",
         "inference.loras",
+        "inference.options",
         "inference.request",
         "inference.result",
     }

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from inference.families.conditioning import Row
+from inference.families.hole import Hole, Keep
 from inference.families.latents import LatentCodec, Posterior
 from inference.families.schedulers import SchedulerFactory
 from inference.request import GenerationRequest
@@ -20,11 +21,15 @@ class Entry:
     scheduler: a diffusers scheduler of its own, set to the first of `timesteps`.
     timesteps: those that are to run, at least one.
     latents: [1, C, h, w], fp32, noised for the first timestep.
+    keep: what each step puts back, where a mask says so. shown: [1, n, h, w], further channels of
+        the input for a model that is shown the hole.
     """
 
     scheduler: Any
     timesteps: Tensor
     latents: Tensor
+    keep: Keep | None = None
+    shown: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -59,6 +64,11 @@ class DiffusionModel(Protocol):
         """Where it works."""
 
     @property
+    def sees_hole(self) -> bool:
+        """Whether the denoiser is always shown a mask and what is kept, as inpainting models are;
+        else what is kept is put back after each of its steps."""
+
+    @property
     def modules(self) -> Modules:
         """Its networks, for those who watch and save memory."""
 
@@ -75,12 +85,15 @@ class DiffusionModel(Protocol):
         shape: tuple[int, int, int],
         posterior: Posterior | None,
         generator: torch.Generator,
+        hole: Hole | None = None,
     ) -> Entry:
         """Enters the schedule where diffusers' pipelines for this family do.
 
         scheduler: a name, or None for the model's own. shape: of the latents, (C, h, w).
-        posterior: of the source; None at strength 1, which is text-to-image. The random numbers
-        come from the generator in diffusers' order: the posterior's, the noise, each step's.
+        posterior: of the source; None at strength 1, which is text-to-image, unless a hole is to
+        be painted by a model that does not see it. hole: where to paint; None is everywhere, and
+        never None for a model that sees it. The random numbers come from the generator in
+        diffusers' order: the posterior's, the noise, the hole's posterior, each step's.
 
         Raises RequestError for a scheduler that does not suit, or that cannot run so many steps.
         """

@@ -17,7 +17,9 @@ from inference.families.adapters import Adapters
 from inference.families.base import Entry, Modules
 from inference.families.compiled import CompiledForward
 from inference.families.conditioning import Row
-from inference.families.latents import LatentCodec, Posterior, draw_noise
+from inference.families.hole import Hole, Keep
+from inference.families.latents import LatentCodec, Posterior
+from inference.families.noise import first_noise
 from inference.families.prompts import Prompts
 from inference.families.schedulers import SchedulerFactory
 from inference.request import GenerationRequest
@@ -55,6 +57,11 @@ class FlowModel(ABC):
         )
 
     @property
+    def sees_hole(self) -> bool:
+        """Never: what is kept is put back after each step."""
+        return False
+
+    @property
     @abstractmethod
     def patch(self) -> int:
         """Latents on a side of what one token of the transformer covers."""
@@ -67,20 +74,24 @@ class FlowModel(ABC):
         shape: tuple[int, int, int],
         posterior: Posterior | None,
         generator: torch.Generator,
+        hole: Hole | None = None,
     ) -> Entry:
         """Where diffusers' pipelines for it enter the schedule; see `DiffusionModel`."""
         own = self._schedule(scheduler, request.steps, shape)
         start = 0 if request.strength == 1 else first_step(request.steps, request.strength)
         own.set_begin_index(start)
         timesteps = own.timesteps[start:]
-        if request.strength == 1:
-            noise = draw_noise(shape, generator, self.device)
+        if request.strength == 1 and hole is None:
+            noise = first_noise(request, shape, generator, self.device)
             return Entry(scheduler=own, timesteps=timesteps, latents=noise)
         assert posterior is not None
         clean = self.codec.scale(posterior.sample(generator))
-        noise = draw_noise(shape, generator, self.device)
-        latents = own.scale_noise(clean, timesteps[:1], noise)
-        return Entry(scheduler=own, timesteps=timesteps, latents=latents)
+        noise = first_noise(request, shape, generator, self.device)
+        latents = noise
+        if request.strength < 1:
+            latents = own.scale_noise(clean, timesteps[:1], noise)
+        keep = None if hole is None else Keep(clean=clean, noise=noise, mask=hole.mask)
+        return Entry(scheduler=own, timesteps=timesteps, latents=latents, keep=keep)
 
     def _schedule(self, name: str | None, steps: int, shape: tuple[int, int, int]) -> Any:
         """A scheduler of its own for a picture whose latents have this shape."""

@@ -17,13 +17,24 @@ class ModelFolder:
     """Reads a model's JSON files and finds its weights.
 
     vae: a folder to be used for the part `vae` instead of the model's own.
+    control: the folder of its part `controlnet`, which no index names.
+    image_adapter: a folder with a part `image_encoder`, to be used instead of the model's own.
 
     Every error is a ModelError that names the file at fault.
     """
 
-    def __init__(self, path: Path, *, vae: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        vae: Path | None = None,
+        control: Path | None = None,
+        image_adapter: Path | None = None,
+    ) -> None:
         self.path = path
         self.vae = vae
+        self.control = control
+        self.image_adapter = image_adapter
         if not path.is_dir():
             raise ModelError(f"The model folder {path} does not exist.")
         self._index = read_json(path / "model_index.json")
@@ -62,6 +73,10 @@ class ModelFolder:
         folder = self.path / part
         if part == "vae" and self.vae is not None:
             folder = self.vae
+        elif part == "controlnet" and self.control is not None:
+            folder = self.control
+        elif part == "image_encoder" and self.image_adapter is not None:
+            folder = self.image_adapter / part
         elif not self.has(part):
             raise ModelError(f"{self.path / 'model_index.json'} names no {part}.")
         if not folder.is_dir():

@@ -14,6 +14,9 @@ from inference.families.sending import send
 Pixels = NDArray[np.uint8]
 """Height × width × 3, 8-bit RGB."""
 
+Levels = NDArray[np.uint8] | NDArray[np.float32]
+"""Likewise, or with levels between those that 8 bits have."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Posterior:
@@ -64,7 +67,7 @@ class LatentCodec:
         """Of the latents of a picture of this size in pixels, multiples of `factor`."""
         return self.channels, height // self.factor, width // self.factor
 
-    def encode(self, pictures: Sequence[Pixels]) -> list[Posterior]:
+    def encode(self, pictures: Sequence[Levels]) -> list[Posterior]:
         """The posteriors of pictures of one size, whose sides are multiples of `factor`."""
         images = torch.from_numpy(np.stack(pictures).astype(np.float32) / 255.0)
         images = (2.0 * images.permute(0, 3, 1, 2) - 1.0).to(self.device, self._vae.dtype)

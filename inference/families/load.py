@@ -12,11 +12,18 @@ from inference.families.adapters import Adapters
 from inference.families.clip import ClipEncoder
 from inference.families.codecs import check_vae, load_codec
 from inference.families.compiled import CompiledForward
+from inference.families.control import ControlNet, check_control, load_control, with_control
 from inference.families.embeddings import XL_NAMES, Vocabulary
 from inference.families.flow_parts import check_flux, check_sd3
 from inference.families.flow_text import FLUX_T5_LENGTH, SD3_T5_LENGTHS, FluxText, SD3Text
 from inference.families.flux import FluxModel
 from inference.families.folder import ModelFolder
+from inference.families.image_prompt import ImageAdapter
+from inference.families.image_prompt_load import (
+    check_image_adapter,
+    load_image_adapter,
+    with_image_adapter,
+)
 from inference.families.latents import LatentCodec
 from inference.families.model import MicroConditioning, UNetModel
 from inference.families.packed import pack
@@ -34,8 +41,13 @@ _SD = {
     "StableDiffusionImg2ImgPipeline",
     "LatentConsistencyModelPipeline",
     "LatentConsistencyModelImg2ImgPipeline",
+    "StableDiffusionInpaintPipeline",
 }
-_SDXL = {"StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline"}
+_SDXL = {
+    "StableDiffusionXLPipeline",
+    "StableDiffusionXLImg2ImgPipeline",
+    "StableDiffusionXLInpaintPipeline",
+}
 _SD3 = {"StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline"}
 _FLUX = {"FluxPipeline", "FluxImg2ImgPipeline"}
 
@@ -93,9 +105,9 @@ def load_model(
     """
     folder = ModelFolder(path, vae=vae)
     check_vae(folder)
-    loader = _Loader(
-        folder, device, dtype, info or describe(path), shelf or Shelf(), compiled=compiled
-    )
+    info = info or describe(path)
+    folder = with_image_adapter(with_control(folder, info.control), info.image_adapter)
+    loader = _Loader(folder, device, dtype, info, shelf or Shelf(), compiled=compiled)
     for pipelines, read in (
         (_SD, loader.sd),
         (_SDXL, loader.sdxl),
@@ -138,6 +150,8 @@ class _Loader:
         return UNetModel(
             unet=unet,
             compiled=compiled,
+            control=self._control(),
+            image_adapter=self._image_adapter(unet),
             codec=self._codec(),
             prompts=Prompts(SDText(clip), adapters=adapters, vocabulary=words),
             adapters=adapters,
@@ -164,6 +178,8 @@ class _Loader:
         return UNetModel(
             unet=unet,
             compiled=compiled,
+            control=self._control(),
+            image_adapter=self._image_adapter(unet, xl=True),
             codec=self._codec(),
             prompts=Prompts(text, adapters=adapters, vocabulary=words),
             adapters=adapters,
@@ -228,12 +244,16 @@ class _Loader:
             self._folder.config(part)
             self._folder.variant(part)
         self._folder.config("scheduler", "scheduler_config.json")
+        check_control(self._folder)
+        check_image_adapter(self._folder)
         unet, vae = self._folder.config("unet"), self._folder.config("vae")
-        if unet.get("in_channels", 4) != vae.get("latent_channels", 4):
+        latents = vae.get("latent_channels", 4)
+        # Inpainting models see a mask and what is kept beside the latents.
+        if unet.get("in_channels", 4) not in (latents, 2 * latents + 1):
             raise ModelError(
                 f"{self._folder.path / 'unet' / 'config.json'} has in_channels "
-                f"{unet.get('in_channels', 4)}, but the vae's latents have "
-                f"{vae.get('latent_channels', 4)}: it is no plain image-to-image model."
+                f"{unet.get('in_channels', 4)}, but the vae's latents have {latents}: it is "
+                "neither a plain image-to-image model nor one for inpainting."
             )
 
     def _unet(self) -> tuple[Any, CompiledForward | None]:
@@ -245,6 +265,19 @@ class _Loader:
         if self._device.type == "cpu":
             pack(unet, room=room_for_models("cpu"))
         return unet, compiled
+
+    def _control(self) -> ControlNet | None:
+        return load_control(self._folder, dtype=self._dtype, device=self._device)
+
+    def _image_adapter(self, unet: Any, *, xl: bool = False) -> ImageAdapter | None:
+        return load_image_adapter(
+            self._folder,
+            unet,
+            xl=xl,
+            dtype=self._dtype,
+            encoder_dtype=self._rest,
+            device=self._device,
+        )
 
     def _compile(self, denoiser: Any) -> CompiledForward | None:
         return CompiledForward(denoiser) if self._compiled else None

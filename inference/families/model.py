@@ -1,6 +1,7 @@
 """Stable Diffusion and SDXL as the engine drives them: one UNet, steered by CLIP."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,10 @@ from inference.families.adapters import Adapters
 from inference.families.base import Entry, Line, Modules
 from inference.families.compiled import CompiledForward, forward_of
 from inference.families.conditioning import PromptEmbedding, Row
+from inference.families.control import ControlNet
 from inference.families.diffusion import enter_diffusion
+from inference.families.hole import Hole
+from inference.families.image_prompt import ImageAdapter
 from inference.families.latents import LatentCodec, Posterior
 from inference.families.lora_set import LoraSet
 from inference.families.prompts import Prompts
@@ -41,6 +45,8 @@ class UNetModel:
     dtype: of the UNet's weights; latents and schedulers are fp32 whatever it is.
     micro: for SDXL, else None.
     compiled: the UNet's forward pass where it is to be compiled.
+    control: the ControlNet that runs with it for rows that have a `Row.control`.
+    image_adapter: what lets the UNet see a `Row.image`.
     """
 
     unet: Any
@@ -52,15 +58,26 @@ class UNetModel:
     dtype: torch.dtype
     micro: MicroConditioning | None = None
     compiled: CompiledForward | None = None
+    control: ControlNet | None = None
+    image_adapter: ImageAdapter | None = None
 
     @property
     def modules(self) -> Modules:
-        """The UNet, the autoencoder and the text encoders."""
+        """The UNet, the autoencoder and the text encoders, that of pictures among them."""
+        adapter = self.image_adapter
         return Modules(
             denoiser=self.unet,
             autoencoder=self.codec.network,
-            text_encoders=self.prompts.encoders.networks,
+            text_encoders=(
+                *self.prompts.encoders.networks,
+                *(() if adapter is None else adapter.encoder.networks),
+            ),
         )
+
+    @property
+    def sees_hole(self) -> bool:
+        """Whether its UNet was widened by a mask and what is kept, as for inpainting."""
+        return int(self.unet.config.in_channels) == 2 * self.codec.channels + 1
 
     @property
     def takes_guidance(self) -> bool:
@@ -73,10 +90,11 @@ class UNetModel:
         texts = [(request.prompt, False)]
         if request.guidance > 1 and not self.takes_guidance:
             texts.insert(0, (request.negative_prompt, True))
-        return tuple(
+        rows = tuple(
             self._row(prompt, (width, height), request.guidance, negative, loras)
             for prompt, (_, negative) in zip(self.prompts.encode(texts, loras), texts, strict=True)
         )
+        return rows if self.image_adapter is None else self.image_adapter.prompted(rows, request)
 
     def enter(
         self,
@@ -86,6 +104,7 @@ class UNetModel:
         shape: tuple[int, int, int],
         posterior: Posterior | None,
         generator: torch.Generator,
+        hole: Hole | None = None,
     ) -> Entry:
         """Where diffusers' Stable Diffusion pipelines enter the schedule; see `DiffusionModel`."""
         return enter_diffusion(
@@ -96,6 +115,7 @@ class UNetModel:
             shape=shape,
             posterior=posterior,
             generator=generator,
+            hole=hole,
         )
 
     def _row(
@@ -128,19 +148,31 @@ class UNetModel:
         self.adapters.use_for_denoising(rows[0].loras)
         forward = forward_of(self.unet, self.compiled, rows[0].loras)
         latents = torch.cat([latents for latents, _, _ in lines])
-        prediction: Tensor = forward(
-            sample=latents.to(self.dtype, memory_format=torch.channels_last),
-            timestep=send(torch.stack([t.float() for _, t, _ in lines]), self.device),
-            encoder_hidden_states=_cat(row.tokens.to(self.dtype) for row in rows),
-            timestep_cond=_cat(row.guidance_embedding for row in rows),
-            added_cond_kwargs=None
+        inputs: dict[str, Any] = {
+            "sample": latents.to(self.dtype, memory_format=torch.channels_last),
+            "timestep": send(torch.stack([t.float() for _, t, _ in lines]), self.device),
+            "encoder_hidden_states": _cat(row.tokens.to(self.dtype) for row in rows),
+            "timestep_cond": _cat(row.guidance_embedding for row in rows),
+            "added_cond_kwargs": None
             if self.micro is None
             else {
                 "text_embeds": _cat(row.pooled for row in rows),
                 "time_ids": _cat(row.time_ids for row in rows),
             },
-            return_dict=False,
-        )[0]
+        }
+        controls = [row.control for row in rows if row.control is not None]
+        if controls:
+            assert self.control is not None  # or nobody had made them
+            inputs |= self.control.residuals(controls, **inputs)
+            forward = self.unet  # what is compiled takes no residuals
+        images = [row.image for row in rows if row.image is not None]
+        overlay: AbstractContextManager[None] = nullcontext()
+        if images:
+            assert self.image_adapter is not None  # likewise
+            overlay = self.image_adapter.laid_over(images)
+            forward = self.unet  # nor other processors
+        with overlay:
+            prediction: Tensor = forward(**inputs, return_dict=False)[0]
         return prediction.float()
 
     def _guidance_embedding(self, guidance: float) -> Tensor:

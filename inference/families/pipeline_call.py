@@ -13,7 +13,9 @@ from inference.families.pipeline_kinds import call_of
 from inference.families.prompt import parse_prompt
 from inference.families.quiet import quiet
 from inference.families.schedulers import SCHEDULERS, SchedulerKind
+from inference.options import Edit
 from inference.request import STRENGTH_BANDS, GenerationRequest
+from inference.tasks.edit import no_editor
 
 DEFAULT_STRENGTH = STRENGTH_BANDS["balanced"]
 
@@ -52,12 +54,16 @@ class PipelineCall:
     def notes(self, request: GenerationRequest) -> tuple[str, ...]:
         """What was asked for without meaning anything to the pipeline."""
         notes = []
-        if self.edits and request.strength < 1:
+        if self.edits and request.strength < 1 and request.task != "edit":
             notes.append(f"{self.name} has no strength; {request.strength:g} did nothing.")
         if self._guidance_name is None:
             notes.append(f"{self.name} has no guidance; {request.guidance:g} did nothing.")
         if "num_inference_steps" not in self.takes:
             notes.append(f"{self.name} sets its steps itself; {request.steps} did nothing.")
+        options, takes = request.options, "image_guidance_scale" in self.takes
+        if isinstance(options, Edit) and not takes and options != Edit():
+            value = f"{options.image_guidance:g}"
+            notes.append(f"{self.name} has no image guidance; {value} did nothing.")
         return tuple(notes)
 
     def arguments(
@@ -83,6 +89,8 @@ class PipelineCall:
             "clean_caption": False,  # the prompt as it was written
             **self._guidance(request),
         }
+        if isinstance(request.options, Edit):
+            given["image_guidance_scale"] = request.options.image_guidance
         if source is not None:
             given["image"] = source
         return {name: value for name, value in given.items() if name in self.takes}
@@ -108,6 +116,8 @@ class PipelineCall:
     def _problems(self, request: GenerationRequest) -> Iterator[str]:
         """Sentences, the first of which is to be told."""
         name = self.name
+        if request.task == "edit" and not self.edits:
+            yield no_editor(name)
         if self.edits and request.strength not in (DEFAULT_STRENGTH, 1):
             yield (
                 f"{name} edits as the prompt says and has no strength such as "

@@ -1,20 +1,29 @@
 """Image to image and its kin: what happens around the denoising loop. Pillow and numpy only."""
 
 import hashlib
-import io
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from inference.control_info import ControlInfo
 from inference.errors import PictureError
 from inference.model_info import ModelInfo
 from inference.request import GenerationRequest
 from inference.result import GeneratedImage
-from inference.sizes import result_size, work_size
-from inference.tasks.treatment import TREATMENTS, Treatment
+from inference.sizes import work_size
+from inference.tasks.control_picture import control_picture
+from inference.tasks.files import finished, opened
+from inference.tasks.match import matched
+from inference.tasks.treatment import PLAIN, TREATMENTS, Treatment
+
+CONTROLLED = {"sketch"}
+"""The tasks that use a model's ControlNet."""
+
+GREY = np.float32(127.5)
+"""Half way between black and white: what a model is shown where there is nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +31,13 @@ class Img2Img:
     """One request with its sizes settled.
 
     size: of the result, width and height in pixels; work: padded to the model's multiple.
+    control: the ControlNet that sees the source, or None.
     """
 
     request: GenerationRequest
     size: tuple[int, int]
     work: tuple[int, int]
+    control: ControlInfo | None = None
 
     @classmethod
     def prepare(cls, request: GenerationRequest, info: ModelInfo) -> "Img2Img":
@@ -34,13 +45,16 @@ class Img2Img:
 
         Raises PictureError for a source that is no picture.
         """
-        if request.width is not None and request.height is not None:
-            size = (request.width, request.height)
-        elif request.image is not None:
-            size = result_size(*_open(request.image).size, info.pixel_budget)
-        else:
-            size = result_size(1, 1, info.pixel_budget)
-        return cls(request=request, size=size, work=work_size(*size, info.multiple))
+        source = None
+        if request.image is not None and request.width is None:
+            source = opened(request.image).size
+        size = request.size(source, info.pixel_budget)
+        return cls(
+            request=request,
+            size=size,
+            work=work_size(*size, info.multiple),
+            control=info.control if request.task in CONTROLLED else None,
+        )
 
     @cached_property
     def source(self) -> Image.Image:
@@ -54,12 +68,12 @@ class Img2Img:
 
     @property
     def _treatment(self) -> Treatment:
-        return TREATMENTS[self.request.task]
+        return TREATMENTS.get(self.request.task, PLAIN)
 
     @cached_property
     def _given(self) -> Image.Image:
         assert self.request.image is not None  # the request's own rule below strength 1
-        return _open(self.request.image).convert("RGB")
+        return opened(self.request.image).convert("RGB")
 
     def _scaled(self, picture: Image.Image) -> Image.Image:
         if picture.size == self.size:
@@ -74,9 +88,54 @@ class Img2Img:
 
     def padded_source(self) -> NDArray[np.uint8]:
         """What is painted over at the work size, its right and lower edges repeated."""
-        pixels = np.asarray(self.treated)
+        return self._padded(self.treated)
+
+    def padded_control(self) -> NDArray[np.uint8]:
+        """What the ControlNet sees, likewise at the work size."""
+        return self._control
+
+    @cached_property
+    def _control(self) -> NDArray[np.uint8]:
+        assert self.control is not None
+        return self._padded(control_picture(self.treated, self.control.picture))
+
+    def _padded(self, picture: Image.Image) -> NDArray[np.uint8]:
         right, below = (self.work[i] - self.size[i] for i in (0, 1))
-        return np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
+        return np.pad(np.asarray(picture), ((0, below), (0, right), (0, 0)), mode="edge")
+
+    @cached_property
+    def hole(self) -> NDArray[np.bool_]:
+        """What is painted, of each pixel at the work size, [h, w]; all of it without a mask.
+
+        Raises PictureError for a mask of another size than the result's.
+        """
+        width, height = self.work
+        if self.request.mask is None:
+            return np.ones((height, width), dtype=np.bool_)
+        mask = opened(self.request.mask).convert("L")
+        if mask.size != self.size:
+            raise PictureError(
+                "The mask has {}×{} pixels, and the result {}×{}; they must be of one size.".format(
+                    *mask.size, *self.size
+                )
+            )
+        right, below = (self.work[i] - self.size[i] for i in (0, 1))
+        # Half and above counts, as where diffusers makes it binary.
+        return np.pad(np.asarray(mask) >= 128, ((0, below), (0, right)), mode="edge")
+
+    @property
+    def kept_key(self) -> tuple[str, bytes, bytes, tuple[int, int], tuple[int, int]]:
+        """As `source_key`, of `padded_kept`."""
+        if self.request.mask is None:
+            return "kept", b"", b"", self.size, self.work
+        task, digest, size, work = self.source_key
+        return f"kept {task}", digest, hashlib.sha256(self.request.mask).digest(), size, work
+
+    def padded_kept(self) -> NDArray[np.float32]:
+        """As `padded_source`, middle grey where it is painted."""
+        if self.request.mask is None:
+            return np.full((*self.work[::-1], 3), GREY, dtype=np.float32)
+        return np.where(self.hole[..., None], GREY, self.padded_source().astype(np.float32))
 
     def picture(self, index: int, pixels: NDArray[np.uint8]) -> GeneratedImage:
         """The finished picture `index` from pixels of the work size."""
@@ -84,29 +143,12 @@ class Img2Img:
         painted = Image.fromarray(pixels[:height, :width])
         if self.request.image is not None:
             painted = self._treatment.after(self.source, painted)
-        return self._as_result(index, painted)
+            if self.request.match_colours:
+                painted = matched(painted, self.source)
+        return finished(painted, self.request.seed_of(index))
 
     def unchanged(self) -> tuple[GeneratedImage, ...]:
         """What strength 0 gives: the source itself."""
-        return tuple(self._as_result(i, self.source) for i in range(self.request.count))
-
-    def _as_result(self, index: int, picture: Image.Image) -> GeneratedImage:
-        buffer = io.BytesIO()
-        # Of zlib's levels the last before time rises steeply; the usual 6 takes three times as
-        # long for 2 % less.
-        picture.save(buffer, "PNG", compress_level=4)
-        return GeneratedImage(
-            data=buffer.getvalue(),
-            width=picture.width,
-            height=picture.height,
-            seed=self.request.seed_of(index),
+        return tuple(
+            finished(self.source, self.request.seed_of(i)) for i in range(self.request.count)
         )
-
-
-def _open(data: bytes) -> Image.Image:
-    try:
-        picture = Image.open(io.BytesIO(data))
-        picture.load()
-    except (UnidentifiedImageError, OSError, ValueError) as error:
-        raise PictureError(f"The source picture cannot be read: {error}.") from error
-    return picture

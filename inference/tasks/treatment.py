@@ -32,9 +32,10 @@ class Treatment:
     after: Callable[[Image.Image, Image.Image], Image.Image] = _as_painted
 
 
+PLAIN = Treatment()
+
 TREATMENTS: Mapping[str, Treatment] = {
-    "img2img": Treatment(),
     "sketch": Treatment(before=clean_drawing),
     "colorize": Treatment(before=without_colour, after=coloured),
 }
-"""By the task's name: one for each of `inference.request.TASKS`."""
+"""By the task's name; the others are PLAIN."""

@@ -48,9 +48,15 @@ from inference.executors.base import ExecutorState
 from inference.request import GenerationRequest
 from inference.result import GeneratedImage, GenerationResult, Progress
 
+NOTES = {"denoise": ("The noise is about 7 *of 255*.",)}
+"""What the painter says of a task's result."""
+
 
 class Painter:
-    """Paints the seed as a colour. `pause` keeps the jobs that it has; `resume` lets them go."""
+    """Paints the seed as a colour. `pause` keeps the jobs that it has; `resume` lets them go.
+
+    result: what it gives instead, a PNG with its size.
+    """
 
     state = ExecutorState.READY
     problem = None
@@ -58,6 +64,7 @@ class Painter:
 
     def __init__(self) -> None:
         self.requests: dict[int, GenerationRequest] = {}
+        self.result: tuple[bytes, tuple[int, int]] | None = None
         self._free = asyncio.Event()
         self._free.set()
         self._cancelled: dict[int, asyncio.Event] = {}
@@ -84,10 +91,7 @@ class Painter:
                 wait.cancel()
         if cancelled.is_set():
             raise GenerationCancelled("Stopped.")
-        pictures = [
-            GeneratedImage(data=plain_png(64, 48, seed), width=64, height=48, seed=seed)
-            for seed in map(request.seed_of, range(request.count))
-        ]
+        pictures = [self._picture(seed) for seed in map(request.seed_of, range(request.count))]
         return GenerationResult(
             images=tuple(pictures),
             model=request.model,
@@ -95,7 +99,12 @@ class Painter:
             scheduler="ddim",
             steps_run=request.steps_run,
             seconds=0.1,
+            notes=NOTES.get(request.task, ()),
         )
+
+    def _picture(self, seed: int) -> GeneratedImage:
+        data, (width, height) = self.result or (plain_png(64, 48, seed), (64, 48))
+        return GeneratedImage(data=data, width=width, height=height, seed=seed)
 
     def cancel(self, job_id: int) -> None:
         if job_id in self._cancelled:

@@ -113,7 +113,7 @@ async def gallery(asked: Interaction) -> Post:
 
 def is_finished(post: Post) -> bool:
     """Whether it shows pictures and how to go on; a preview has only ✖."""
-    return bool(post.gallery) and any(one.emoji == "🎲" for one in post.buttons)
+    return bool(post.gallery) and any(":delete:" in one.custom_id for one in post.buttons)
 
 
 def job_id(post: Post) -> int:

@@ -44,7 +44,8 @@ async def test_every_option_is_used_and_shown(stage: Stage) -> None:
     line = next(one for one in card.text.splitlines() if "strength" in one)
     assert line.startswith(f"-# <@{stage.member('ada').id}> · strength 0.35 · 2 steps")
     assert re.search(r"guidance 4 · .*seeds 7–8 · charcoal · [0-9.]+ s$", line)
-    assert [one.emoji for one in card.buttons] == ["🎲", "💪", "💪", "✏️", "🔁", "🪜", "⚖️", "🗑️"]
+    actions = ["🎲", "💪", "💪", "✏️", "🔁", "🖌️", "⬆️", "🎭", "🪜", "⚖️", "🗑️"]
+    assert [one.emoji for one in card.buttons] == actions
     shown = pictures(card)
     assert [one.description for one in shown] == [
         f"Picture {number} of 2: a harbour in ink" for number in (1, 2)

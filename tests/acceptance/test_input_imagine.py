@@ -41,7 +41,7 @@ async def test_a_shape_keeps_to_the_models_size(here: Studio, name: str) -> None
 async def test_only_buttons_that_mean_something(here: Studio) -> None:
     card = await imagined(here)
     actions = [button.custom_id.split(":")[1] for button in card.buttons]
-    assert actions == ["reroll", "edit", "source", "delete"]
+    assert actions == ["reroll", "edit", "source", "paint", "upscale", "variations", "delete"]
 
 
 async def test_reroll_and_edit_need_no_source(here: Studio) -> None:

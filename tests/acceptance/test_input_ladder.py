@@ -36,7 +36,7 @@ async def test_a_ladder_is_one_labelled_sheet_with_a_button_for_each_picture(her
     assert labels == [f"{strength:g}" for strength in LADDER]
     assert "strengths 0.2 to 1" in card.text
     others = [b.custom_id.split(":")[1] for b in card.buttons if ":rung:" not in b.custom_id]
-    assert others == ["reroll", "edit", "source", "delete"]
+    assert others == ["reroll", "edit", "source", "paint", "delete"]
 
 
 async def test_a_rung_gives_that_picture_by_itself(here: Studio) -> None:

@@ -73,9 +73,9 @@ async def test_stopping_while_a_picture_is_fetched_tells_nothing_untrue(
             fetching = asyncio.Event()
             take = Intake.take
 
-            async def noticed(self: Intake, url: str) -> str:
+            async def noticed(self: Intake, url: str, *, transparency: bool) -> str:
                 fetching.set()
-                return await take(self, url)
+                return await take(self, url, transparency=transparency)
 
             monkeypatch.setattr(Intake, "take", noticed)
             sandbox.weather.stall_attachment()

@@ -19,6 +19,7 @@ from inference.engine.settings import EngineSettings
 from inference.families.base import Entry, Line, Modules
 from inference.families.conditioning import Row
 from inference.families.diffusion import enter_diffusion
+from inference.families.hole import Hole
 from inference.families.latents import LatentCodec, Posterior
 from inference.families.schedulers import SchedulerFactory
 from inference.model_info import ModelInfo
@@ -50,6 +51,8 @@ class Nothing(nn.Module):
 class IdleModel:
     """A model whose every prediction is zero."""
 
+    sees_hole = False
+
     def __init__(self) -> None:
         self.device = torch.device("cpu")
         self.codec = LatentCodec(Nothing())
@@ -70,6 +73,7 @@ class IdleModel:
         shape: tuple[int, int, int],
         posterior: Posterior | None,
         generator: torch.Generator,
+        hole: Hole | None = None,
     ) -> Entry:
         return enter_diffusion(
             request,
@@ -79,6 +83,7 @@ class IdleModel:
             shape=shape,
             posterior=posterior,
             generator=generator,
+            hole=hole,
         )
 
     def predict(self, lines: Sequence[Line]) -> Tensor:

@@ -18,6 +18,7 @@ from PIL import Image
 from bot.errors import BadPicture
 from bot.picture_frames import PictureLimits
 from bot.pictures import PictureWorker
+from inference.picture import MAX_SIDE
 
 LIMITS = PictureLimits(max_bytes=10**7, max_pixels=50_000_000)
 
@@ -121,6 +122,22 @@ async def test_a_picture_that_takes_too_long_is_given_up_and_the_next_one_is_rea
             await worker.normalise(slow_picture())
         assert worker.pid is None
         assert worker.lost == 1
+
+
+async def test_the_largest_picture_painted_over_takes_little_time_and_memory(
+    worker: PictureWorker,
+) -> None:
+    original = Image.radial_gradient("L").resize((MAX_SIDE, MAX_SIDE)).convert("RGB")
+    painted = original.convert("RGBA")
+    painted.paste("red", (100, 200, 1100, 1200))
+    started = time.monotonic()
+    mask = await worker.mask_by_hand(save(original), save(painted))
+    assert time.monotonic() - started < 20
+    assert worker.peak_memory < 400 * 2**20
+    found = Image.open(BytesIO(mask))
+    assert (found.mode, found.size) == ("L", original.size)
+    left, top, right, bottom = found.getbbox() or (0, 0, 0, 0)
+    assert max(abs(left - 100), abs(top - 200), abs(right - 1100), abs(bottom - 1200)) < 16
 
 
 async def test_memory_is_limited() -> None:

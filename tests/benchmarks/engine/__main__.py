@@ -1,6 +1,6 @@
 """`python -m tests.benchmarks.engine`: five ways to serve the same jobs, and the aims.
 
-Without options it takes about ten minutes on two CPU cores, with a model of 11 M parameters and
+Without options it takes about half an hour on two CPU cores, with a model of 11 M parameters and
 random weights: images a second and single jobs at 256², where a step is bound by arithmetic as it
 is with the models that people use, and the traces at 96², where it is so only by half, because
 they would take hours otherwise. `--full` runs the traces at 256² too, three times.

@@ -31,12 +31,12 @@ class EngineArm:
         settings = EngineSettings.for_device(device, strict=strict)
         with patch.object(factory, "load_model", self._load_watched):
             engine = factory.load_engine(describe(folder), str(device), settings)
-        assert isinstance(engine, Engine), "such models run one at a time"
-        self._engine = engine
+        assert isinstance(engine.inner, Engine), "such models run one at a time"
+        self._engine, self._inner = engine, engine.inner
 
     def counts(self) -> Counts:
         """Of everything so far."""
-        return Counts(calls=self._engine.calls, rows=self._rows)
+        return Counts(calls=self._inner.calls, rows=self._rows)
 
     def arrive(self, arrival: Arrival) -> None:
         """Takes a job in."""

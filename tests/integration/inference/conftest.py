@@ -29,6 +29,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "sd": tiny.sd(root / "sd"),
         "v": tiny.sd(root / "v", zero_snr=True, latent_channels=8),
         "sdxl": tiny.sdxl(root / "sdxl"),
+        "inpaint": tiny.sd(root / "inpaint", inpainting=True),
+        "inpaint-xl": tiny.sdxl(root / "inpaint-xl", inpainting=True),
         "refiner": tiny.sdxl(root / "refiner", refiner=True),
         "lcm": tiny.sd(root / "lcm", time_cond=16, scheduler={"_class_name": "LCMScheduler"}),
         "pndm": tiny.sd(
@@ -39,6 +41,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "sd3-clip": tiny_flow.sd3(
             root / "sd3-clip", t5=False, scheduler={"use_dynamic_shifting": True}
         ),
+        "sd3-16": tiny_flow.sd3(root / "sd3-16", channels=16),
         "flux": tiny_flow.flux(root / "flux"),
         "schnell": tiny_flow.flux(root / "schnell", guidance=False),
     }

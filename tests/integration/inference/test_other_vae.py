@@ -48,7 +48,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def load(root: Path, name: str, vae: str | None = None, **settings: Any) -> AnyEngine:
     info = describe(root / name).with_vae(None if vae is None else root / vae)
-    return load_engine(info, "cpu", EngineSettings(**settings))
+    return load_engine(info, "cpu", EngineSettings(**settings)).inner
 
 
 def ask(source: bytes, **changes: Any) -> GenerationRequest:
@@ -205,7 +205,7 @@ def test_previews_by_a_tiny_autoencoder(
     request = ask(source, strength=1, width=72, height=64)
     plain = load(root, name, preview_seconds=0)
     folder = with_preview(name, "taesd")
-    tiny_drawn = load_engine(describe(folder), "cpu", EngineSettings(preview_seconds=0))
+    tiny_drawn = load_engine(describe(folder), "cpu", EngineSettings(preview_seconds=0)).inner
     linear, drawn = previews(plain, request), previews(tiny_drawn, request)
     assert [picture.size for picture in drawn] == [(72, 64)] * 3
     assert [picture.size for picture in linear] == [(72, 64)] * 3

@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
 
 
 def load(path: Path) -> SerialEngine:
-    engine = load_engine(describe(path), "cpu")
+    engine = load_engine(describe(path), "cpu").inner
     assert isinstance(engine, SerialEngine)
     return engine
 

@@ -29,7 +29,7 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
         """With previews at every step."""
         if name not in engines:
             info = describe(getattr(tiny_pipelines, name)(root / name))
-            engine = load_engine(info, "cpu", EngineSettings(preview_seconds=0))
+            engine = load_engine(info, "cpu", EngineSettings(preview_seconds=0)).inner
             assert isinstance(engine, SerialEngine)
             engines[name] = engine
         return engines[name]

@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from bot.errors import Gone
 from bot.storage.images import GRACE
+from inference.request import Recipe
 from tests.joblog import JobLog, png, run
 
 DAY = timedelta(days=1)
@@ -107,6 +108,34 @@ async def test_what_a_job_needs_stays_whatever_the_limits(log: JobLog) -> None:
         await log.images.get(sha)
     with pytest.raises(Gone):
         await log.images.get(delivered)
+
+
+async def test_a_second_picture_stays_as_long_as_a_source(log: JobLog) -> None:
+    second = await _put(log, 10)
+    log.clock.advance(days=400)  # so that only the job can hold it
+    recipe = Recipe(prompt="x", task="blend")
+    job, _ = await log.jobs.receive(
+        recipe=recipe, origin=log.origin(), source=await log.source(), second=second
+    )
+    assert await log.images.sweep(max_age=timedelta(0), max_bytes=0) == 0
+    await log.jobs.enqueue(
+        job.id,
+        source=await log.source(),
+        second=second,
+        width=8,
+        height=8,
+        cost=1,
+        window=timedelta(hours=1),
+        admit=lambda load: None,
+    )
+    await log.jobs.cancel(job.id)
+    await log.outbox.mark_delivered(job.id, None)
+    log.clock.advance(days=1)
+    assert await log.images.sweep(max_age=30 * DAY, max_bytes=PLENTY) == 0  # used a day ago
+    await log.jobs.delete(job.id)
+    assert await log.images.sweep(max_age=30 * DAY, max_bytes=PLENTY) == 2
+    with pytest.raises(Gone):
+        await log.images.get(second)
 
 
 async def test_what_was_just_stored_stays_until_a_row_can_name_it(log: JobLog) -> None:

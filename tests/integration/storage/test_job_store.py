@@ -11,7 +11,7 @@ from bot.errors import Gone, Refused
 from bot.model import LEGAL_MOVES, DeliveryState, IllegalMove, JobStatus, Origin, OriginKind, Run
 from bot.storage.usage import Charge, Load
 from inference.request import Recipe
-from tests.joblog import HOUR, JobLog, run
+from tests.joblog import HOUR, JobLog, png, run
 
 EVERYTHING = Recipe(
     prompt="Füchse 🦊 “und” ‘'\"; DROP TABLE jobs",
@@ -187,18 +187,47 @@ async def test_a_refused_admission_changes_nothing(log: JobLog) -> None:
     assert await log.jobs.get(job.id) == job
 
 
-async def test_a_source_that_was_swept_is_gone(log: JobLog) -> None:
-    job = await log.received()
-    with pytest.raises(Gone, match="send it again"):
-        await log.jobs.enqueue(
-            job.id,
-            source="0" * 64,
-            width=8,
-            height=8,
-            cost=1,
-            window=HOUR,
-            admit=lambda load: None,
-        )
+async def test_a_picture_that_was_swept_is_gone(log: JobLog) -> None:
+    job, gone, stored = await log.received(), "0" * 64, await log.source()
+    for source, second, which in ((gone, stored, "source"), (stored, gone, "second")):
+        with pytest.raises(Gone, match=f"The {which} picture is no longer kept; send it again"):
+            await log.jobs.enqueue(
+                job.id,
+                source=source,
+                second=second,
+                width=8,
+                height=8,
+                cost=1,
+                window=HOUR,
+                admit=lambda load: None,
+            )
+    assert await log.jobs.get(job.id) == job
+
+
+async def test_a_job_has_both_its_pictures(log: JobLog) -> None:
+    urls = {"source_url": "https://cdn/x.png", "second_url": "https://cdn/y.png"}
+    recipe = Recipe(prompt="x", task="blend")
+    job, _ = await log.jobs.receive(recipe=recipe, origin=log.origin(), **urls)
+    assert job == await log.jobs.get(job.id)
+    assert (job.second_url, job.second, job.fetched) == ("https://cdn/y.png", None, False)
+    second = await log.images.put(png(9), role="source", width=64, height=64)
+    queued = await log.jobs.enqueue(
+        job.id,
+        source=await log.source(),
+        second=second,
+        width=8,
+        height=8,
+        cost=1,
+        window=HOUR,
+        admit=lambda load: None,
+    )
+    assert queued == await log.jobs.get(job.id)
+    assert (queued.source, queued.second, queued.fetched) == (await log.source(), second, True)
+    child, _ = await log.jobs.receive(
+        recipe=recipe, origin=log.origin(), source=queued.source, second=second
+    )
+    assert child == await log.jobs.get(child.id)
+    assert child.fetched
 
 
 async def test_admissions_at_once_see_each_other(log: JobLog) -> None:

@@ -10,11 +10,13 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, create_engine, inspect, make_url
+from sqlalchemy import Engine, create_engine, inspect, make_url, text
 
 from bot.settings import SettingsError
 from bot.storage.database import MIGRATIONS, Database, migrate, parse_url
+from bot.storage.rows import job_of, select_jobs
 from bot.storage.tables import metadata
+from inference.request import Recipe
 
 
 @pytest.fixture
@@ -49,6 +51,29 @@ def test_the_migrated_schema_is_the_one_in_code(engine: Engine) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
+
+
+def test_a_job_from_before_second_pictures_comes_back_without_one(engine: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["url"] = engine.url
+    command.upgrade(config, "0003")
+    values = {
+        "status": "succeeded",
+        "recipe": Recipe(prompt="x").to_json(),
+        "kind": "command",
+        "delivery": "delivered",
+        "created_at": "2026-01-01 00:00:00",
+        **dict.fromkeys(("guild_id", "channel_id", "user_id", "upload_limit"), 1),
+        **dict.fromkeys(("cost", "charged", "attempts"), 0),
+    }
+    columns, names = ", ".join(values), ", ".join(f":{name}" for name in values)
+    with engine.begin() as connection:
+        connection.execute(text(f"INSERT INTO jobs ({columns}) VALUES ({names})"), values)
+    migrate(engine.url)
+    with engine.connect() as connection:
+        (job,) = map(job_of, connection.execute(select_jobs()).mappings())
+    assert (job.recipe.prompt, job.second_url, job.second) == ("x", None, None)
 
 
 def test_the_command_line_migrates_what_the_settings_name(tmp_path: Path) -> None:

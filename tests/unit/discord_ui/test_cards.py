@@ -91,7 +91,8 @@ def test_a_result_shows_pictures_source_asker_and_what_was_used() -> None:
         "-# <@33> · strength 0.6 · 12 steps · guidance 5 · seed 42 · pocket · 3.2 s"
         in texts(view).splitlines()
     )
-    actions = ["reroll", "weaker", "stronger", "edit", "source", "ladder", "compare", "delete"]
+    actions = ["reroll", "weaker", "stronger", "edit", "source", "paint", "upscale"]
+    actions += ["variations", "ladder", "compare", "delete"]
     assert buttons(view) == [f"palimpsest:{action}:7" for action in actions]
 
 

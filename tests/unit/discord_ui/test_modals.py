@@ -8,6 +8,7 @@ from job_rows import job as make_job
 from bot.discord_ui.modals import (
     Form,
     edit_modal,
+    paint_modal,
     picture_modal,
     result_modal,
     source_modal,
@@ -71,6 +72,7 @@ async def test_the_edit_form_is_prefilled_with_the_longest_recipe() -> None:
 
 async def test_forms_are_not_kept_in_memory() -> None:
     forms = [edit_modal(JOB), source_modal(JOB), result_modal(JOB)]
+    forms.append(paint_modal(JOB, GuildPolicy(guild_id=1)))
     forms.append(picture_modal(5, ["a.png"], GuildPolicy(guild_id=1)))
     assert all(form.is_finished() for form in forms)
 
@@ -147,3 +149,24 @@ def test_what_cannot_be_read_is_said() -> None:
 @pytest.mark.parametrize("custom_id", ["", "palimpsest:delete:3", "palimpsest:edit:x", "other:1"])
 def test_foreign_forms_are_left_alone(custom_id: str) -> None:
     assert submission_of(sent(custom_id, prompt="ink")) is None
+
+
+async def test_the_paint_form_asks_for_a_file_and_a_strength_that_is_allowed() -> None:
+    form = fields(paint_modal(JOB, GuildPolicy(guild_id=1)))
+    assert list(form) == ["picture", "painted", "prompt", "strength", "negative_prompt"]
+    assert (form["painted"]["type"], form["painted"]["max_values"]) == (19, 1)
+    assert form["painted"].get("required", True)
+    assert form["strength"]["value"] == "0.9"
+    weak = fields(paint_modal(JOB, GuildPolicy(guild_id=1, max_strength=0.5)))
+    assert weak["strength"]["value"] == "0.5"
+    with pytest.raises(Gone):
+        paint_modal(dataclasses.replace(JOB, results=()), GuildPolicy(guild_id=1))
+
+
+async def test_a_sent_file_is_known_by_its_address() -> None:
+    interaction = sent("palimpsest:paint:77", painted=["5"], prompt="x")
+    interaction.data["resolved"] = {"attachments": {"5": {"id": "5", "url": "https://cdn/x.png"}}}
+    submission = submission_of(interaction)
+    assert submission is not None
+    assert (submission.form, submission.painted) == (Form.PAINT, "https://cdn/x.png")
+    assert submission_of(sent("palimpsest:edit:77", prompt="x")).painted is None  # type: ignore[union-attr]

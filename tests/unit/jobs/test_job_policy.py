@@ -12,6 +12,7 @@ from bot.errors import NotPermitted, QueueFull, RateLimited, Refused
 from bot.jobs.policy import admit, check_channel, check_policy, check_recipe, room_at, usage
 from bot.model import GuildPolicy
 from bot.storage.usage import Charge, Load
+from inference.options import Upscale
 from inference.request import Recipe
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -64,6 +65,19 @@ def test_ranges(values: dict[str, Any], text: str) -> None:
         check_recipe(policy, Recipe(prompt="x", strength=strength, steps=30, count=2))
     with pytest.raises(Refused, match=text):
         check_recipe(policy, Recipe(prompt="x", **values))
+
+
+def test_what_means_nothing_to_a_task_is_not_looked_at() -> None:
+    policy = replace(POLICY, min_strength=0.2, max_strength=0.5, max_steps=10)
+    for task in ("upscale", "denoise"):
+        check_recipe(policy, Recipe(prompt="", task=task, strength=1, steps=150))
+    check_recipe(policy, Recipe(prompt="x", task="edit", strength=1, steps=10))
+    painted = Upscale(creativity=0.5)
+    check_recipe(policy, Recipe(prompt="", task="upscale", options=painted, steps=10))
+    with pytest.raises(Refused, match="Steps 11"):
+        check_recipe(policy, Recipe(prompt="", task="upscale", options=painted, steps=11))
+    with pytest.raises(Refused, match=r"Strength 0\.9"):
+        check_recipe(policy, Recipe(prompt="x", task="inpaint", strength=0.9, steps=10))
 
 
 def test_queue_caps() -> None:

@@ -105,6 +105,18 @@ def test_fast_batches_are_filled_with_whatever_fits() -> None:
     assert tick(mixed(), batches(settings)) == [("ab", 3), ("e", 2), ("cd", 4), ("e", 2)]
 
 
+def test_without_turns_the_one_that_came_first_goes_on_with_others_of_its_kind() -> None:
+    settings = EngineSettings(strict=False, rows=4, turns=False)
+    pictures = [Picture("e", 2, LARGE, steps=2), *mixed()[:4]]
+    made = batches(settings)
+    assert [tick(pictures, made) for _ in range(3)] == [[("e", 2)], [("e", 2)], [("ab", 3)]]
+    pictures[1].done = pictures[1].steps
+    assert tick(pictures, made) == [("bc", 3)]
+    for picture in pictures:
+        picture.done = picture.steps
+    assert tick(pictures, made) == []
+
+
 def test_after_memory_ran_out_batches_of_that_size_are_smaller() -> None:
     ladder = Ladder(Unsavable())  # type: ignore[arg-type]
     fast = batches(EngineSettings(strict=False, rows=8), ladder)
@@ -177,7 +189,7 @@ def test_a_strict_pass_on_a_gpu_has_as_many_rows_as_keep_it_busy() -> None:
 
 def test_a_strict_pass_on_a_cpu_has_one_picture() -> None:
     settings = EngineSettings.for_device(torch.device("cpu"))
-    assert settings.slots == 2
+    assert settings.slots == 1
     for places in (64, 4096, 16384):
         assert settings.rows_for(places, SD15, 2) == 2
         assert settings.rows_for(places, SD15, 1) == 1

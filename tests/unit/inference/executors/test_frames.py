@@ -11,6 +11,7 @@ import pytest
 from inference.errors import EngineFault, GenerationCancelled
 from inference.executors import frames
 from inference.executors.messages import Advanced, Cancel, Finished, Message, Run
+from inference.options import OPTIONS, Outpaint
 from inference.request import Recipe
 from inference.result import GeneratedImage, GenerationResult, Progress
 
@@ -48,6 +49,15 @@ async def test_a_message_arrives_as_it_was_sent(message: Message) -> None:
     reader.feed_eof()
     assert await frames.read_async(reader) == message
     assert await frames.read_async(reader) is None
+
+
+@pytest.mark.parametrize("task", OPTIONS)
+def test_the_options_of_a_task_and_its_second_picture_arrive(task: str) -> None:
+    options = Outpaint(left=0.5) if task == "outpaint" else None
+    recipe = Recipe(prompt="x", task=task, options=options)
+    second = b"png" if OPTIONS[task].second else None
+    sent = Run(ticket=1, request=recipe.with_picture(b"png", second))
+    assert frames.read(io.BytesIO(frames.encode(sent))) == sent
 
 
 def test_an_error_arrives_with_its_notes() -> None:

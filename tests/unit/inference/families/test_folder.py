@@ -66,7 +66,7 @@ Damage = Callable[[Path], object]
             lambda f: change_json(f / "scheduler/scheduler_config.json", _class_name="Nope"),
             "scheduler_config.json names an unknown class, Nope",
         ),
-        (lambda f: change_json(f / "unet/config.json", in_channels=9), "in_channels 9"),
+        (lambda f: change_json(f / "unet/config.json", in_channels=8), "in_channels 8"),
         (lambda f: change_json(f / "unet/config.json", layers_per_block=2), "unet"),
         (lambda f: change_json(f / "unet/config.json", block_out_channels=[32]), "unet"),
         (lambda f: change_json(f / "text_encoder/config.json", hidden_size=64), "text_encoder"),

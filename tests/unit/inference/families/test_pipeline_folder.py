@@ -107,13 +107,13 @@ def test_what_is_wrong_is_named(folder: Path, damage: Callable[[Path], object], 
 
 
 def test_which_engine_it_is_the_folder_says(folder: Path, tmp_path: Path) -> None:
-    assert isinstance(load_engine(describe(folder), "cpu"), SerialEngine)
-    assert isinstance(load_engine(describe(tiny.sd(tmp_path / "sd")), "cpu"), Engine)
+    assert isinstance(load_engine(describe(folder), "cpu").inner, SerialEngine)
+    assert isinstance(load_engine(describe(tiny.sd(tmp_path / "sd")), "cpu").inner, Engine)
 
 
 def test_a_safety_checker_is_left_out(folder: Path) -> None:
     assert not (folder / "safety_checker").exists()
-    engine = load_engine(describe(folder), "cpu")
+    engine = load_engine(describe(folder), "cpu").inner
     pipe = engine._model._from_image.pipe  # type: ignore[union-attr]
     assert pipe.safety_checker is None
     assert not pipe.config.requires_safety_checker

@@ -1,0 +1,13 @@
+"""A picture changed as an instruction says, which takes a model that was trained for that."""
+
+from collections.abc import Sequence
+
+
+def no_editor(model: str, able: Sequence[str] = ()) -> str:
+    """The sentence for a model that follows no instructions. able: the names of those that do."""
+    if able:
+        return f"The model “{model}” does not follow instructions; choose {' or '.join(able)}."
+    return (
+        f"The model “{model}” does not follow instructions; that takes one such as "
+        "InstructPix2Pix, FLUX.1 Kontext or Qwen-Image-Edit."
+    )
