@@ -35,7 +35,8 @@ async def test_the_placeholder_becomes_the_result(studio: Studio, discord_server
     ]
     assert last.files[f"palimpsest-{job.id}-2.png"] == picture(80, 60)
     assert Image.open(io.BytesIO(last.files[f"source-{job.id}.jpg"])).size == (64, 48)
-    actions = ["reroll", "weaker", "stronger", "edit", "source", "ladder", "compare", "delete"]
+    actions = ["reroll", "weaker", "stronger", "edit", "source", "paint", "upscale"]
+    actions += ["variations", "ladder", "compare", "delete"]
     assert last.buttons == actions
     assert last.body["allowed_mentions"]["parse"] == []
     assert job.delivery is DeliveryState.DELIVERED

@@ -55,6 +55,12 @@ class Compiler:
         return run
 
 
+@pytest.fixture(autouse=True)
+def said(caplog: pytest.LogCaptureFixture) -> None:
+    """The command line, which other tests call in this process, keeps the log to errors."""
+    caplog.set_level(logging.INFO, logger=compiled.__name__)
+
+
 @pytest.fixture
 def network() -> Block:
     torch.manual_seed(0)
@@ -122,10 +128,9 @@ def test_one_shape_too_many_is_said_once_and_stays_uncompiled(
     network: Block, compiler: Compiler, caplog: pytest.LogCaptureFixture
 ) -> None:
     forward = CompiledForward(network, backend=compiler, worth=1, kept=2)
-    with caplog.at_level(logging.INFO):
-        for rows in (1, 2, 3, 3, 4):
-            passes(forward, 1, rows)
-            forward.settle()
+    for rows in (1, 2, 3, 3, 4):
+        passes(forward, 1, rows)
+        forward.settle()
     assert forward.ready == ["1×3×4×4", "2×3×4×4"]
     assert [text for text in caplog.messages if "further" in text] == [
         "2 shapes are compiled; further ones stay uncompiled."
