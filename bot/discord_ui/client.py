@@ -21,6 +21,7 @@ from bot.discord_ui.compare import Comparer, compare_command
 from bot.discord_ui.describe import Described, Describer, describe_command, describe_menu
 from bot.discord_ui.endpoint import adopt_gateway
 from bot.discord_ui.flows import Flows
+from bot.discord_ui.help_command import help_command
 from bot.discord_ui.intake import Intake
 from bot.discord_ui.menus import TOO_OLD, OfferedPictures, reimagine_menu
 from bot.discord_ui.modals import submission_of
@@ -106,6 +107,7 @@ class Palimpsest(discord.AutoShardedClient):
             *TaskCommands(asking, catalog=catalog).all(),
         ):
             self.tree.add_command(command)
+        self.tree.add_command(help_command())
         self.tree.add_command(queue_command(service))
         self.tree.add_command(cancel_command(service))
         self.tree.add_command(presets_command(presets))
