@@ -1,5 +1,6 @@
 """The slash commands that paint: /sketch, /ladder, /colorize and /imagine."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import discord
@@ -104,7 +105,7 @@ class PaintingCommands:
             model: str | None = None,
         ) -> None:
             wish = Wish(task="colorize", prompt=prompt, seed=seed)
-            model = model or self._catalog.made_for("colorize")
+            model = model or await asyncio.to_thread(self._catalog.made_for, "colorize")
             await self._asking.paint(interaction, wish, image, model)
 
         self._asking.offer_models(colorize)

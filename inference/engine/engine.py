@@ -25,12 +25,13 @@ from inference.engine.reporting import Reporter
 from inference.engine.savings import Savings
 from inference.engine.settings import EngineSettings
 from inference.engine.slot import Slot
-from inference.errors import GenerationCancelled
+from inference.errors import GenerationCancelled, RequestError
 from inference.families.base import DiffusionModel
 from inference.families.schedulers import check_scheduler
 from inference.model_info import ModelInfo
 from inference.request import GenerationRequest
 from inference.result import GenerationResult
+from inference.tasks.edit import no_editor
 from inference.tasks.img2img import Img2Img
 from inference.tasks.style import check_style
 
@@ -127,6 +128,8 @@ class Engine:
             raise ValueError(f"job {job_id} is in flight already")
         check_scheduler(request.scheduler)
         check_style(request, self._info)
+        if request.task == "edit":  # what follows instructions runs in a SerialEngine
+            raise RequestError(no_editor(self._info.id))
         job = Job(
             id=job_id,
             number=next(self._numbers),

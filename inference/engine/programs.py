@@ -10,12 +10,11 @@ from itertools import count
 from inference.engine.engine import Engine
 from inference.engine.job import OnProgress, Outcome
 from inference.engine.serial import SerialEngine
-from inference.errors import GenerationCancelled, RequestError
+from inference.errors import GenerationCancelled
 from inference.families.schedulers import check_scheduler
 from inference.model_info import ModelInfo
 from inference.request import GenerationRequest
 from inference.result import GenerationResult, Progress
-from inference.tasks.edit import no_editor
 from inference.tasks.programs import Product, Program, Round
 from inference.tasks.registry import PROGRAMS
 
@@ -99,8 +98,6 @@ class ProgramEngine:
         if job_id in self._runs:
             raise ValueError(f"job {job_id} is in flight already")
         run = _Run(id=job_id, request=request, on_progress=on_progress, submitted=self._clock())
-        if request.task == "edit" and isinstance(self.inner, Engine):
-            raise RequestError(no_editor(self._info.id))
         begin = self._programs.get(request.task)
         if begin is None:
             self._add(run, 0, request)

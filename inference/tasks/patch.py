@@ -1,21 +1,19 @@
 """A part of a picture as a model is asked to paint within it."""
 
-import math
-
 from PIL import Image
 
-from inference.limits import MIN_SIDE, SIDE_MULTIPLE
+from inference.limits import MIN_SIDE
 from inference.model_info import ModelInfo
 from inference.request import GenerationRequest
 from inference.sizes import multiple_size
 from inference.tasks.files import as_png
+from inference.tasks.frame import grid
 from inference.tasks.mask import on_grid
 
 
 def patch_size(size: tuple[int, int], info: ModelInfo) -> tuple[int, int]:
     """Width and height at which the model paints a part of this size: about its own budget."""
-    multiple = math.lcm(info.multiple, SIDE_MULTIPLE)
-    wide, high = multiple_size(*size, info.pixel_budget, multiple)
+    wide, high = multiple_size(*size, info.pixel_budget, grid(info))
     return max(wide, MIN_SIDE), max(high, MIN_SIDE)
 
 
