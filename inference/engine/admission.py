@@ -90,7 +90,7 @@ class Admission:
 
     def _has_room(self, job: Job, pictures: int, rows: int) -> bool:
         """Whether another picture of its size may be in flight."""
-        most = self._batches.rows(job.size, job.each)
+        most = self._batches.most(job.size, job.each)
         return pictures < FEWEST or rows + job.each <= most
 
     def _fits(self, job: Job, rows: int) -> bool:

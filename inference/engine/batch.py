@@ -7,6 +7,12 @@ from inference.engine.costs import Pass, Size
 from inference.engine.ladder import Ladder
 from inference.engine.settings import EngineSettings
 from inference.engine.slot import Slot
+from inference.engine.widths import Kind, Widths
+
+
+def width_kind(slot: Slot) -> Kind:
+    """Slots of equal kind have equal passes in strict mode, the usual and the wide ones."""
+    return (len(slot.rows), *slot.kind)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,11 +21,13 @@ class Batch:
 
     rows: of a forward pass. Where the slots have more than that, several passes share them.
     padded: whether a pass with fewer is filled up to so many, as it always is in strict mode.
+    wide: whether one pass may take all of the slots' rows where that changes no bit; see `Widths`.
     """
 
     slots: tuple[Slot, ...]
     rows: int
     padded: bool
+    wide: bool = False
 
     @property
     def use(self) -> Pass:
@@ -35,13 +43,16 @@ class Batch:
 class Batches:
     """Makes the batches of an engine.
 
-    parameters: of the denoiser.
+    parameters: of the denoiser. widths: what is known of wide passes, for strict mode.
     """
 
-    def __init__(self, settings: EngineSettings, ladder: Ladder, parameters: int) -> None:
+    def __init__(
+        self, settings: EngineSettings, ladder: Ladder, parameters: int, widths: Widths
+    ) -> None:
         self._settings = settings
         self._ladder = ladder
         self._parameters = parameters
+        self._widths = widths
 
     def rows(self, size: Size, each: int) -> int:
         """Rows of a forward pass for pictures of this size with `each` rows.
@@ -55,6 +66,11 @@ class Batches:
         if self._settings.strict and most > each:
             return most // each * each
         return most
+
+    def most(self, size: Size, each: int) -> int:
+        """Rows that can share a pass: as `rows`, or as wide as strict mode may become."""
+        rows = self.rows(size, each)
+        return max(rows, self._settings.wide) if self._untouched(size) else rows
 
     def tick(self, slots: Sequence[Slot]) -> Iterator[Batch]:
         """Batches until every slot that runs has advanced; without turns a single one.
@@ -73,8 +89,8 @@ class Batches:
         before = {slot: slot.done for slot in slots}
         kinds: dict[tuple[Hashable, ...], list[Slot]] = {}
         for slot in slots:
-            each = len(slot.rows) if self._settings.strict else 0
-            kinds.setdefault((each, *slot.kind), []).append(slot)
+            own = width_kind(slot) if self._settings.strict else slot.kind
+            kinds.setdefault(own, []).append(slot)
         if not self._settings.turns:
             yield from self._oldest(kinds.values())
             return
@@ -98,8 +114,9 @@ class Batches:
         first = slots[0]
         most = self.rows(first.job.size, len(first.rows))
         if self._settings.strict:
-            together = max(1, most // len(first.rows))
-            return Batch(slots=tuple(slots[:together]), rows=most, padded=True)
+            widest = self._widest(first, most)
+            together = tuple(slots[: max(1, widest // len(first.rows))])
+            return Batch(slots=together, rows=most, padded=True, wide=widest > most)
         chosen, rows = [first], len(first.rows)
         for slot in slots[1:]:
             if rows + len(slot.rows) > most:
@@ -108,3 +125,14 @@ class Batches:
             rows += len(slot.rows)
         rows = min(self._settings.padded(rows), most)
         return Batch(slots=tuple(chosen), rows=rows, padded=bool(self._settings.shapes))
+
+    def _widest(self, first: Slot, rows: int) -> int:
+        """Rows of a wide pass for slots like this one, whose usual pass has so many."""
+        if not self._untouched(first.job.size):
+            return rows
+        return self._widths.most(width_kind(first), rows)
+
+    def _untouched(self, size: Size) -> bool:
+        """Whether pictures of this size have never been short of memory in a forward pass."""
+        way = self._ladder.way(size)
+        return way.rows is None and not way.sliced

@@ -5,7 +5,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from inference.engine.batch import Batch
+from inference.engine.batch import Batch, width_kind
 from inference.engine.costs import Pass
 from inference.engine.job import Forward
 from inference.engine.ladder import Ladder
@@ -13,13 +13,15 @@ from inference.engine.largest import Largest
 from inference.engine.pace import Pace
 from inference.engine.passes import Passes, RanOut
 from inference.engine.savings import Savings
+from inference.engine.widths import Widths
 from inference.families.base import DiffusionModel, Line
 
 
 class Denoiser:
     """Advances batches.
 
-    strict: whether a picture's forward passes must all be of one shape.
+    widths: what is known of wide passes. strict: whether a picture's forward passes must all be
+    of one shape, or give what those would.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class Denoiser:
         ladder: Ladder,
         largest: Largest,
         *,
+        widths: Widths,
         strict: bool,
     ) -> None:
         self._model = model
@@ -37,6 +40,7 @@ class Denoiser:
         self._savings = savings
         self._ladder = ladder
         self._largest = largest
+        self._widths = widths
         self._strict = strict
         self._pace = Pace.of(model.device)
         self.calls = 0
@@ -91,6 +95,14 @@ class Denoiser:
         lines = [
             (slot.model_input(), slot.timestep, row) for slot in batch.slots for row in slot.rows
         ]
+        usual = partial(self._passes_of, batch, lines)
+        if not batch.wide or len(lines) <= batch.rows:
+            return usual()
+        wide = partial(self._pass, batch, lines)
+        return self._widths.predict(width_kind(batch.slots[0]), len(lines), wide, usual)
+
+    def _passes_of(self, batch: Batch, lines: list[Line]) -> Tensor:
+        """The usual passes, as many as that takes."""
         starts = range(0, len(lines), batch.rows)
         parts = [self._pass(batch, lines[start : start + batch.rows]) for start in starts]
         return parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -25,6 +25,7 @@ from inference.engine.reporting import Reporter
 from inference.engine.savings import Savings
 from inference.engine.settings import EngineSettings
 from inference.engine.slot import Slot
+from inference.engine.widths import Widths
 from inference.errors import GenerationCancelled, RequestError
 from inference.families.base import DiffusionModel
 from inference.families.schedulers import check_scheduler
@@ -80,7 +81,8 @@ class Engine:
         self._files = files = Files(ahead=settings.slots)
         encoder = Encoder(autoencoder, files, ladder, largest, kept=settings.sources)
         parameters = sum(each.numel() for each in modules.denoiser.parameters())
-        self._batches = Batches(settings, ladder, parameters)
+        widths = Widths(settings.wide)
+        self._batches = Batches(settings, ladder, parameters, widths)
         self._admission = Admission(settings, self._batches, ladder, passes)
         self._opener = Opener(
             model,
@@ -90,7 +92,9 @@ class Engine:
             default_scheduler=info.default_scheduler,
             clock=clock,
         )
-        self._denoiser = Denoiser(model, passes, savings, ladder, largest, strict=strict)
+        self._denoiser = Denoiser(
+            model, passes, savings, ladder, largest, widths=widths, strict=strict
+        )
         self._decoder = Decoder(autoencoder, files, largest, strict=strict)
         self._reporter = Reporter(
             preview or Preview(codec),
@@ -110,7 +114,7 @@ class Engine:
         """Requests worth having at once: those of the model's own size that run together, and as
         many that wait to take their places."""
         places = self._info.pixel_budget // self._model.codec.factor**2
-        rows = self._batches.rows((1, places, 1), 2)
+        rows = self._batches.most((1, places, 1), 2)
         return 2 * min(self._settings.slots, max(FEWEST, rows // 2))
 
     @property

@@ -22,12 +22,15 @@ class EngineSettings:
     """Sizes of batches and caches.
 
     strict: a picture's bits depend on its request alone: every forward pass for one latent shape
-        has the same number of rows, and the autoencoder sees one picture at a time.
+        has the same number of rows, or gives what that would, and the autoencoder sees one picture
+        at a time.
     exact: on a CPU everything is fp32; False lets one that multiplies bf16 natively run the
         model in it.
     rows: of one forward pass, at most. Even.
     saturation: work of a forward pass that keeps the device busy, in rows × latent places ×
         parameters of the denoiser. In strict mode a pass has as many rows as that takes.
+    wide: in strict mode, rows that a pass may have for several pictures where that was seen to
+        change no bit; see `Widths`. 0: every pass has its usual rows.
     compiled: the denoiser's passes are compiled in the background, those whose shapes are used
         most. Not in strict mode: a picture's bits must not depend on when that is done.
     shapes: numbers of rows that a forward pass may have; one with another number is filled up to
@@ -45,6 +48,7 @@ class EngineSettings:
     exact: bool = True
     rows: int = 2
     saturation: float = 0.0
+    wide: int = 0
     compiled: bool = False
     shapes: tuple[int, ...] = ()
     turns: bool = True
@@ -86,8 +90,7 @@ class EngineSettings:
         no faster than what `families.packed` does.
         """
         if device.type == "cpu" and strict:
-            # One picture keeps it busy, and several would only all be done later.
-            return cls(slots=1)
+            return cls(wide=8, turns=False, slots=16)
         if device.type == "cpu":
             return cls(strict=False, exact=False, rows=8, turns=False, slots=16, together=2)
         settings = cls(

@@ -50,6 +50,18 @@ def widen(unet: UNet2DConditionModel) -> UNet2DConditionModel:
     return unet
 
 
+def untrained(unet: UNet2DConditionModel, channels: Sequence[int]) -> UNet2DConditionModel:
+    """A UNet of the same kind with other channels, one number for each level, that knows nothing.
+
+    Raises ModelError where a UNet of this kind cannot have so many.
+    """
+    try:
+        config = {**unet.config, "block_out_channels": tuple(channels), "_name_or_path": ""}
+        return UNet2DConditionModel.from_config(config)
+    except ValueError as error:
+        raise ModelError(f"A UNet cannot have these channels: {error}") from error
+
+
 def drop(batch: EditBatch, rng: random.Random) -> EditBatch:
     """The batch with some words and some sources taken away; a missing source is all zeros."""
     words, kept = [], torch.ones(len(batch.words), 1, 1, 1)

@@ -8,12 +8,14 @@ would have seen and ends in the same weights, bit for bit on one machine.
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 
@@ -67,6 +69,12 @@ def auto_device(name: str) -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
+def attention_for(device: str) -> AbstractContextManager[Any]:
+    """The kernels to attend with: on a CPU plain products, which make a step of pocket's training
+    1.2 times as fast as torch's flash kernel, whose backward pass is slow for so few tokens."""
+    return sdpa_kernel(SDPBackend.MATH) if device == "cpu" else nullcontext()
+
+
 def schedule(done: float, warm: float, floor: float) -> float:
     """The learning rate's factor: warm-up, then a cosine from 1 to `floor`; all in 0..1."""
     cosine = floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
@@ -94,6 +102,7 @@ class Trainer:
             lr=settings.learning_rate,
             betas=(0.9, 0.99),
             weight_decay=settings.weight_decay,
+            fused=True,
         )
         self.average: dict[str, dict[str, Tensor]] = {}
         if settings.ema:
@@ -150,7 +159,8 @@ class Trainer:
 
     def _update(self) -> dict[str, float]:
         self._set_rate(self.optimizer, self.settings.learning_rate)
-        loss, figures = self.task.loss(self.step, self._generator())
+        with attention_for(self.settings.device):
+            loss, figures = self.task.loss(self.step, self._generator())
         if self._descend(loss, self.optimizer, self.parameters):
             self._track()
         return figures

@@ -149,10 +149,10 @@ def test_in_strict_mode_no_byte_depends_on_the_traffic(
         untouched = run(load(steered.name, rows=4), [request])[0]
         assert result.images == untouched.images  # as if there never was a ControlNet
     arrivals = random.Random(5)
-    for _ in range(3):
+    for wide in (0, 8, 8):
         staggered = [(arrivals.randrange(6), request) for request in (*requests, *plain)]
         arrivals.shuffle(staggered)
-        engine = engine_for(driven, steered, rows=4, slots=5)
+        engine = engine_for(driven, steered, rows=4, slots=5, wide=wide)
         found = {
             (request.seed, request.task): result.images
             for (_, request), result in zip(

@@ -47,7 +47,7 @@ def test_random_flow_traffic_changes_no_byte(
     numbers = random.Random(rows)
     for _ in range(PATTERNS):
         chosen = numbers.sample(range(len(asked)), numbers.randint(2, 5))
-        engine = load(model, rows=rows, slots=numbers.randint(1, 8))
+        engine = load(model, rows=rows, slots=numbers.randint(1, 8), wide=numbers.choice([0, 8]))
         arrivals = [(numbers.randrange(6), asked[index]) for index in chosen]
         for index, result in zip(chosen, run_staggered(engine, arrivals), strict=True):
             assert result.images == alone[index].images

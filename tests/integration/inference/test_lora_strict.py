@@ -46,7 +46,8 @@ def test_random_traffic_with_loras_changes_no_byte(
     numbers = random.Random(rows)
     for _ in range(PATTERNS):
         chosen = numbers.sample(range(len(all_requests)), numbers.randint(2, 6))
-        engine = engine_for(driven, models[model], rows=rows, slots=numbers.randint(2, 8))
+        slots, wide = numbers.randint(2, 8), numbers.choice([0, 8])
+        engine = engine_for(driven, models[model], rows=rows, slots=slots, wide=wide)
         arrivals = [(numbers.randrange(6), all_requests[index]) for index in chosen]
         for index, result in zip(chosen, run_staggered(engine, arrivals), strict=True):
             assert result.images == alone[index].images

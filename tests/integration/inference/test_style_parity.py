@@ -205,8 +205,8 @@ def test_in_strict_mode_traffic_changes_no_byte(
     alone = [run(engine_for(loaded["sd"], folder), [each])[0] for each in requests]
     alone += [run(engine_for(bare, models["sd"]), [each])[0] for each in plain]
     numbers = random.Random(7)
-    for _ in range(4):
-        engine = engine_for(loaded["sd"], folder, slots=numbers.randint(2, 8))
+    for wide in (0, 0, 8, 8):
+        engine = engine_for(loaded["sd"], folder, slots=numbers.randint(2, 8), wide=wide)
         staggered = [(numbers.randrange(6), each) for each in [*requests, *plain]]
         for result, expected in zip(run_staggered(engine, staggered), alone, strict=True):
             assert result.images == expected.images

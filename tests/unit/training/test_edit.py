@@ -22,7 +22,7 @@ from inference.training.base_model import SD, load_pipeline
 from inference.training.captions import STYLE_WORDS
 from inference.training.crops import PairCrops
 from inference.training.data import group
-from inference.training.edit import EditTask, draw_step, drop, widen
+from inference.training.edit import EditTask, draw_step, drop, untrained, widen
 from inference.training.edits import (
     TASKS,
     Edit,
@@ -88,6 +88,19 @@ def test_a_widened_unet_answers_as_before_whatever_the_source(base: Path) -> Non
     assert torch.allclose(before, after, atol=1e-5)
     again = unet.conv_in
     assert widen(unet).conv_in is again
+
+
+def test_an_untrained_unet_differs_in_its_channels_alone(base: Path) -> None:
+    unet = load_pipeline(base, SD, torch.float32).unet
+    made = untrained(unet, (16, 24))
+    differing = {key for key in unet.config if unet.config[key] != made.config[key]}
+    assert differing - {"_name_or_path", "_use_default_values"} == {"block_out_channels"}
+    assert sum(p.numel() for p in made.parameters()) < sum(p.numel() for p in unet.parameters())
+    assert widen(made).config.in_channels == 2 * unet.config.in_channels
+    with pytest.raises(ModelError, match="cannot have these channels"):
+        untrained(unet, (16, 25))
+    with pytest.raises(ModelError, match="cannot have these channels"):
+        untrained(unet, (16, 24, 32))
 
 
 def test_a_unet_for_masks_is_refused(base: Path) -> None:

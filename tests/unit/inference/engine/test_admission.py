@@ -14,6 +14,7 @@ from inference.engine.job import Job
 from inference.engine.ladder import Ladder
 from inference.engine.passes import MARGIN, Passes
 from inference.engine.settings import EngineSettings
+from inference.engine.widths import Widths
 from inference.request import GenerationRequest
 
 SMALL, MIDDLE, LARGE = (4, 64, 64), (4, 64, 96), (4, 256, 256)
@@ -42,7 +43,10 @@ class House:
         known: Any = Known()
         ladder = Ladder(nothing)
         self.admission = Admission(
-            settings, Batches(settings, ladder, 10**9), ladder, Passes(memory, known)
+            settings,
+            Batches(settings, ladder, 10**9, Widths(settings.wide)),
+            ladder,
+            Passes(memory, known),
         )
         self.flight: list[list[Any]] = []
         """Of each picture its job, its index and the ticks that it still takes."""

@@ -12,6 +12,7 @@ from inference.engine.batch import Batch, Batches
 from inference.engine.costs import Pass, Size
 from inference.engine.ladder import Ladder
 from inference.engine.settings import MOST_ROWS, EngineSettings
+from inference.engine.widths import Widths
 from inference.families.cache import Cache
 
 SMALL, LARGE = (4, 8, 8), (4, 8, 12)
@@ -58,7 +59,7 @@ class Picture:
 
 
 def batches(settings: EngineSettings, ladder: Ladder | None = None) -> Batches:
-    return Batches(settings, ladder or Ladder(Unsavable()), SD15)  # type: ignore[arg-type]
+    return Batches(settings, ladder or Ladder(Unsavable()), SD15, Widths(settings.wide))  # type: ignore[arg-type]
 
 
 def tick(pictures: list[Picture], made: Batches) -> list[tuple[str, int]]:
@@ -187,12 +188,21 @@ def test_a_strict_pass_on_a_gpu_has_as_many_rows_as_keep_it_busy() -> None:
     assert settings.rows_for(8 * 8, 100_000, 2) == MOST_ROWS
 
 
-def test_a_strict_pass_on_a_cpu_has_one_picture() -> None:
+def test_a_strict_pass_on_a_cpu_is_one_pictures_or_wider_where_that_changes_nothing() -> None:
     settings = EngineSettings.for_device(torch.device("cpu"))
-    assert settings.slots == 1
     for places in (64, 4096, 16384):
         assert settings.rows_for(places, SD15, 2) == 2
         assert settings.rows_for(places, SD15, 1) == 1
+    pictures = [Picture(name, 2) for name in "abcdef"]
+    ladder = Ladder(Unsavable())  # type: ignore[arg-type]
+    made = batches(settings, ladder)
+    first = next(made.tick(pictures))  # type: ignore[arg-type]
+    assert ("".join(slot.name for slot in first.slots), first.rows) == ("abcd", 2)  # type: ignore[attr-defined]
+    assert first.wide
+    assert made.most(SMALL, 2) == 8
+    ladder.descend(Pass.DENOISE, SMALL, 2)
+    assert tick(pictures, made) == [("a", 1)], "memory was short: no wide pass is tried"
+    assert made.most(SMALL, 2) == 1
 
 
 def test_a_cache_forgets_what_was_used_longest_ago() -> None:
