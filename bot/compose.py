@@ -34,7 +34,7 @@ from bot.storage.policies import PolicyStore
 from bot.storage.presets import PresetStore
 from bot.storage.statistics import Statistics
 from inference.catalog import Catalog
-from inference.executors.process import ProcessExecutor
+from inference.executors.process import FAST_ENGINE, STRICT_ENGINE, ProcessExecutor
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,10 @@ async def serve(settings: Settings, token: str) -> None:
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.open(settings.database))
         executor = ProcessExecutor(
-            model=settings.model, models_folder=settings.models, device=settings.device
+            model=settings.model,
+            models_folder=settings.models,
+            device=settings.device,
+            engine=STRICT_ENGINE if settings.strict else FAST_ENGINE,
         )
         await executor.start()
         stack.push_async_callback(executor.close)

@@ -11,6 +11,11 @@ class SettingsError(Exception):
     """A setting is missing or wrong; the text is one sentence that names it."""
 
 
+def job_log_in(home: Path) -> str:
+    """URL of the job log that lies in a PALIMPSEST_HOME."""
+    return f"sqlite+aiosqlite:///{(home / 'palimpsest.db').absolute()}"
+
+
 class Settings(BaseSettings):
     """The owner's choices. Names are case-insensitive in the environment."""
 
@@ -32,13 +37,18 @@ class Settings(BaseSettings):
     """Folder for the database, the pictures and `models/`."""
 
     database_url: str | None = None
-    """SQLAlchemy URL of the job log; by default SQLite in WAL mode in PALIMPSEST_HOME."""
+    """URL of the job log's SQLite file, `sqlite+aiosqlite:////var/lib/palimpsest.db`; by default
+    it lies in PALIMPSEST_HOME."""
 
     model: str = "pocket"
     """Default model: a catalogue entry, a hub repository or a local diffusers folder."""
 
     device: str = "auto"
     """Where the model runs: `auto`, `cpu`, `cuda` or `cuda:N`."""
+
+    strict: bool = True
+    """Whether a picture is the same to the last bit whatever else is being painted. `false` paints
+    more pictures a second, in bfloat16 where the device has it."""
 
     max_source_bytes: int = Field(default=25 * 1024 * 1024, ge=64 * 1024)
     """Largest source file accepted, in bytes."""
@@ -90,9 +100,7 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The database URL in force."""
-        if self.database_url:
-            return self.database_url
-        return f"sqlite+aiosqlite:///{(self.palimpsest_home / 'palimpsest.db').absolute()}"
+        return self.database_url or job_log_in(self.palimpsest_home)
 
     @property
     def pictures(self) -> Path:

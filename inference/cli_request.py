@@ -14,6 +14,7 @@ from inference.model_info import ModelInfo
 from inference.options import OPTIONS
 from inference.request import LADDER, MAX_SEED, TASK_STRENGTHS, TASKS, Recipe
 from inference.shelf import Shelf, check_loras
+from inference.tasks.style import check_style
 
 FIELDS: Mapping[str, type | tuple[type, ...]] = {
     "task": str,
@@ -79,6 +80,7 @@ def make_recipe(
     recipe = Recipe(model=info.id, loras=(*named, *tagged), **(defaults | values))
     check_scheduler(recipe.scheduler)
     check_loras(recipe.loras, shelf, info)
+    check_style(recipe, info)
     return recipe
 
 

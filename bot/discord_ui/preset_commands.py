@@ -95,7 +95,7 @@ def offer_presets(command: _Command, presets: Presets, *, option: str = "preset"
 
 def _list(presets: list[Preset]) -> ui.LayoutView:
     """As many as fit into one message."""
-    heading = "### Presets\nGive one to /reimagine or /imagine; what you type yourself goes first."
+    heading = "### Presets\nGive one as the option preset; what you type yourself goes first."
     shown, room = [heading], MAX_TEXT - len(heading) - 40
     for number, preset in enumerate(presets):
         line = _line(preset)

@@ -10,7 +10,7 @@ from pathlib import Path
 from bot.sandbox.demo import play
 from bot.sandbox.run import run_sandbox
 from bot.sandbox.server import Sandbox
-from bot.settings import Settings
+from bot.settings import Settings, job_log_in
 
 PHOTOGRAPH = Path(__file__).with_name("coffee.jpg")
 
@@ -48,8 +48,15 @@ def _fresh_home(settings: Settings, name: str) -> Path:
     return home
 
 
+def environment_of(home: Path) -> dict[str, str]:
+    """What keeps a bot to this home, whatever the owner's environment and `.env` say.
+
+    An empty variable would not do: it counts as unset, and `.env` would have its say.
+    """
+    return {"PALIMPSEST_HOME": str(home), "DATABASE_URL": job_log_in(home)}
+
+
 async def _start_bot(home: Path, environment: Mapping[str, str]) -> asyncio.subprocess.Process:
-    own = {"PALIMPSEST_HOME": str(home), "DATABASE_URL": ""}
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", env={**os.environ, **own, **environment}
+        sys.executable, "-m", "bot", env={**os.environ, **environment_of(home), **environment}
     )

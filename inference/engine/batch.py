@@ -10,24 +10,19 @@ from inference.engine.slot import Slot
 from inference.engine.widths import Kind, Widths
 
 
-def width_kind(slot: Slot) -> Kind:
-    """Slots of equal kind have equal passes in strict mode, the usual and the wide ones."""
-    return (len(slot.rows), *slot.kind)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
     """Slots of one kind and size that advance together.
 
     rows: of a forward pass. Where the slots have more than that, several passes share them.
     padded: whether a pass with fewer is filled up to so many, as it always is in strict mode.
-    wide: whether one pass may take all of the slots' rows where that changes no bit; see `Widths`.
+    wide: what one pass for all of the slots is known by, where there may be one; see `Widths`.
     """
 
     slots: tuple[Slot, ...]
     rows: int
     padded: bool
-    wide: bool = False
+    wide: Kind | None = None
 
     @property
     def use(self) -> Pass:
@@ -69,8 +64,7 @@ class Batches:
 
     def most(self, size: Size, each: int) -> int:
         """Rows that can share a pass: as `rows`, or as wide as strict mode may become."""
-        rows = self.rows(size, each)
-        return max(rows, self._settings.wide) if self._untouched(size) else rows
+        return max(self.rows(size, each), self._widest(size))
 
     def tick(self, slots: Sequence[Slot]) -> Iterator[Batch]:
         """Batches until every slot that runs has advanced; without turns a single one.
@@ -89,8 +83,8 @@ class Batches:
         before = {slot: slot.done for slot in slots}
         kinds: dict[tuple[Hashable, ...], list[Slot]] = {}
         for slot in slots:
-            own = width_kind(slot) if self._settings.strict else slot.kind
-            kinds.setdefault(own, []).append(slot)
+            each = len(slot.rows) if self._settings.strict else 0
+            kinds.setdefault((each, *slot.kind), []).append(slot)
         if not self._settings.turns:
             yield from self._oldest(kinds.values())
             return
@@ -114,9 +108,9 @@ class Batches:
         first = slots[0]
         most = self.rows(first.job.size, len(first.rows))
         if self._settings.strict:
-            widest = self._widest(first, most)
-            together = tuple(slots[: max(1, widest // len(first.rows))])
-            return Batch(slots=together, rows=most, padded=True, wide=widest > most)
+            return self._wide(slots, most) or Batch(
+                slots=tuple(slots[: max(1, most // len(first.rows))]), rows=most, padded=True
+            )
         chosen, rows = [first], len(first.rows)
         for slot in slots[1:]:
             if rows + len(slot.rows) > most:
@@ -126,13 +120,22 @@ class Batches:
         rows = min(self._settings.padded(rows), most)
         return Batch(slots=tuple(chosen), rows=rows, padded=bool(self._settings.shapes))
 
-    def _widest(self, first: Slot, rows: int) -> int:
-        """Rows of a wide pass for slots like this one, whose usual pass has so many."""
-        if not self._untouched(first.job.size):
-            return rows
-        return self._widths.most(width_kind(first), rows)
+    def _wide(self, slots: list[Slot], rows: int) -> Batch | None:
+        """Those that can share one wide pass with the first, whose usual pass has so many rows."""
+        first = slots[0]
+        kind = first.width_kind
+        widest = self._widest(first.job.size)
+        if kind is None or widest <= rows:
+            return None
+        most = self._widths.most(kind, widest) // len(first.rows)
+        like = [slot for slot in slots if slot.width_kind == kind][:most]
+        if len(like) * len(first.rows) <= rows:
+            return None
+        return Batch(slots=tuple(like), rows=rows, padded=True, wide=kind)
 
-    def _untouched(self, size: Size) -> bool:
-        """Whether pictures of this size have never been short of memory in a forward pass."""
+    def _widest(self, size: Size) -> int:
+        """Rows of a wide pass; 0 where pictures of this size were ever short of memory for one."""
         way = self._ladder.way(size)
-        return way.rows is None and not way.sliced
+        if way.rows is not None or way.sliced:
+            return 0
+        return self._settings.wide_rows(size[1] * size[2], self._parameters)

@@ -5,7 +5,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from inference.engine.batch import Batch, width_kind
+from inference.engine.batch import Batch
 from inference.engine.costs import Pass
 from inference.engine.job import Forward
 from inference.engine.ladder import Ladder
@@ -96,10 +96,11 @@ class Denoiser:
             (slot.model_input(), slot.timestep, row) for slot in batch.slots for row in slot.rows
         ]
         usual = partial(self._passes_of, batch, lines)
-        if not batch.wide or len(lines) <= batch.rows:
+        if batch.wide is None:
             return usual()
-        wide = partial(self._pass, batch, lines)
-        return self._widths.predict(width_kind(batch.slots[0]), len(lines), wide, usual)
+        return self._widths.predict(
+            batch.wide, len(lines), partial(self._pass, batch, lines), usual
+        )
 
     def _passes_of(self, batch: Batch, lines: list[Line]) -> Tensor:
         """The usual passes, as many as that takes."""

@@ -70,6 +70,8 @@ class Encoder:
                 sizes.setdefault(job.size, {}).setdefault(wanted.key, []).append(wanted)
         for size, sources in sizes.items():
             self._encode(size, sources)
+        for job in jobs:
+            self._files.forget(job)  # a source that was known is not asked for
 
     def _encode(self, size: Size, sources: dict[Key, list[_Wanted]]) -> None:
         pictures: dict[Key, Levels] = {}

@@ -81,7 +81,7 @@ class Engine:
         self._files = files = Files(ahead=settings.slots)
         encoder = Encoder(autoencoder, files, ladder, largest, kept=settings.sources)
         parameters = sum(each.numel() for each in modules.denoiser.parameters())
-        widths = Widths(settings.wide)
+        widths = Widths()
         self._batches = Batches(settings, ladder, parameters, widths)
         self._admission = Admission(settings, self._batches, ladder, passes)
         self._opener = Opener(

@@ -85,6 +85,11 @@ def load_engine(
     return ProgramEngine(engine, info, **facts)
 
 
+def load_fast_engine(info: ModelInfo, device: str = "auto") -> ProgramEngine:
+    """`load_engine` with the device's fast settings instead of its strict ones."""
+    return load_engine(info, device, EngineSettings.for_device(find_device(device), strict=False))
+
+
 def _preview(codec: LatentCodec, info: ModelInfo, folder: Path) -> Preview:
     """With the tiny autoencoder that the model's folder names, if it does."""
     tiny = None

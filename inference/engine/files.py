@@ -29,8 +29,6 @@ class Files:
 
     def expect(self, job: Job) -> None:
         """Begins to read a job's source, if it has one and not too many were begun."""
-        for other in [other for other in self._reading if other.over]:
-            del self._reading[other]
         if job.paints_over and len(self._reading) < self._ahead:
             self._reading[job] = self._pool.submit(_read(job))
 
@@ -39,6 +37,10 @@ class Files:
         future = self._reading.pop(job, None)
         return _read(job)() if future is None else future.result()
 
+    def forget(self, job: Job) -> None:
+        """Its source is not needed, or no longer."""
+        self._reading.pop(job, None)
+
     def write(self, slot: Slot, pixels: Pixels) -> None:
         """Begins to write a finished picture."""
         assert slot.job.task is not None
@@ -46,7 +48,12 @@ class Files:
         self._writing.append((slot, picture))
 
     def collect(self, *, idle: bool) -> None:
-        """Gives jobs the pictures that are written. idle: whether there is time to wait for one."""
+        """Gives jobs the pictures that are written, and forgets sources of those that are over.
+
+        idle: whether there is time to wait for one.
+        """
+        for job in [job for job in self._reading if job.over]:
+            self.forget(job)
         if idle and self._writing:
             wait([picture for _, picture in self._writing], return_when=FIRST_COMPLETED)
         for slot, picture in self._writing:

@@ -49,7 +49,8 @@ class Job:
     decoded: pictures that are finished, or being written.
     life: how often it was begun, less one. forward, encode_tile, decode_tile: how its pictures
         are made; see `Way`. They differ from the way of its size where that changed since.
-    previewed: when the last preview was made.
+    told: steps that were done when its progress was told last. previewed: when the last preview
+        was made.
     passed: ticks in which it waited for memory while others went on.
     """
 
@@ -73,6 +74,7 @@ class Job:
     forward: Forward | None = None
     encode_tile: int | None = None
     decode_tile: int | None = None
+    told: int = 0
     previewed: float = float("-inf")
     passed: int = 0
     pictures: dict[int, GeneratedImage] = field(default_factory=dict)
@@ -137,6 +139,6 @@ class Job:
     def start_over(self) -> None:
         """Makes all of its pictures anew: with their seeds they come out as if never begun."""
         self.life += 1
-        self.opened = self.done = self.decoded = 0
+        self.opened = self.done = self.told = self.decoded = 0
         self.forward = self.decode_tile = None
         self.pictures.clear()

@@ -34,13 +34,14 @@ class Reporter:
         self._clock = clock
 
     def tell(self, slots: Iterable[Slot]) -> None:
-        """Once for each job among those that ran, with a preview of its first picture if due."""
+        """Once for each job that advanced, with a preview of its first picture if due."""
         told: set[Job] = set()
         for slot in slots:
             job = slot.job
-            if job in told or not slot.done:
+            if job in told or not slot.done or job.done == job.told:
                 continue
             told.add(job)
+            job.told = job.done
             preview = None if slot.finished else self._draw(job, slot)
             job.on_progress(Progress(step=job.done, steps=job.steps, preview=preview))
 

@@ -9,6 +9,10 @@ SATURATION = 2.0 * (64 * 64) * 860e6
 """Work that keeps a GPU busy, in rows × latent places × parameters of the denoiser: two rows of
 Stable Diffusion 1.5 at 512². With fewer it is done sooner, but not by as much."""
 
+WIDE_WORK = 1e11
+"""Likewise of a forward pass on a CPU, beyond which a wider one is not worth a comparison with the
+usual ones: 8 rows of a UNet of 11 million parameters at 256²."""
+
 MOST_ROWS = 16
 """Of one forward pass on a GPU, however small the pictures are."""
 
@@ -30,7 +34,8 @@ class EngineSettings:
     saturation: work of a forward pass that keeps the device busy, in rows × latent places ×
         parameters of the denoiser. In strict mode a pass has as many rows as that takes.
     wide: in strict mode, rows that a pass may have for several pictures where that was seen to
-        change no bit; see `Widths`. 0: every pass has its usual rows.
+        change no bit; see `Widths`. 0: every pass has its usual rows. Only as many as are less
+        work than WIDE_WORK, beyond which nothing is gained.
     compiled: the denoiser's passes are compiled in the background, those whose shapes are used
         most. Not in strict mode: a picture's bits must not depend on when that is done.
     shapes: numbers of rows that a forward pass may have; one with another number is filled up to
@@ -73,6 +78,10 @@ class EngineSettings:
             return self.rows
         needed = math.ceil(min(self.rows, self.saturation / (places * parameters)))
         return each * max(1, math.ceil(needed / each))
+
+    def wide_rows(self, places: int, parameters: int) -> int:
+        """Rows of a wide pass, at most; 0 where there is none."""
+        return min(self.wide, int(WIDE_WORK / (places * parameters)))
 
     def padded(self, rows: int) -> int:
         """Rows of a forward pass that has to take so many; not in strict mode."""

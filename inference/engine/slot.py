@@ -22,6 +22,9 @@ class Slot:
     job, index: which picture of which job. life: of the job, when this was opened.
     rows: the unconditional and the conditional one, or the latter alone.
     kind: slots of equal kind can share a forward pass.
+    width_kind: those of equal width kind hide the same from a comparison of passes of different
+        widths; see `Widths`. None: too much, because a second picture steers the rows, by factors
+        that may be 0 for some layers.
     latents: [1, C, h, w], fp32. timesteps: those that are to run; done: how many have.
     draws: whether a step of the scheduler takes random numbers.
     keep, shown: see `Entry`.
@@ -33,6 +36,7 @@ class Slot:
     life: int
     rows: tuple[Row, ...]
     kind: tuple[Hashable, ...]
+    width_kind: tuple[Hashable, ...] | None
     scheduler: Any
     draws: bool
     timesteps: Tensor
@@ -110,6 +114,7 @@ def open_slot(model: DiffusionModel, job: Job, index: int, scheduler: str | None
         life=job.life,
         rows=job.rows,
         kind=(*job.size, *job.rows[0].kind),
+        width_kind=_width_kind(job),
         scheduler=entry.scheduler,
         draws=_draws(entry.scheduler),
         timesteps=entry.timesteps,
@@ -118,6 +123,13 @@ def open_slot(model: DiffusionModel, job: Job, index: int, scheduler: str | None
         keep=entry.keep,
         shown=entry.shown,
     )
+
+
+def _width_kind(job: Job) -> tuple[Hashable, ...] | None:
+    if any(row.control is not None or row.image is not None for row in job.rows):
+        return None
+    empty = (not bool(row.tokens.any()) for row in job.rows)  # SDXL's empty negative prompt
+    return (*job.size, *job.rows[0].kind, *empty)
 
 
 def _hole(model: DiffusionModel, job: Job) -> Hole | None:

@@ -29,7 +29,8 @@ from inference.executors.vigil import Timing, Vigil
 from inference.request import GenerationRequest
 from inference.result import GenerationResult, Progress
 
-ENGINE = "inference.engine.factory:load_engine"
+STRICT_ENGINE = "inference.engine.factory:load_engine"
+FAST_ENGINE = "inference.engine.factory:load_fast_engine"
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class ProcessExecutor:
         models_folder: Path | None = None,
         device: str = "auto",
         threads: int | None = None,
-        engine: str = ENGINE,
+        engine: str = STRICT_ENGINE,
         timing: Timing | None = None,
     ) -> None:
         self._model = model

@@ -18,7 +18,8 @@ def check_style(recipe: Recipe, model: ModelInfo, others: Sequence[ModelInfo] = 
 
     others: the models that could be asked instead, which the sentence names.
     """
-    if recipe.task != TASK or model.image_adapter is not None:
+    # Of one that is not downloaded yet nothing is known.
+    if recipe.task != TASK or model.image_adapter is not None or not model.family:
         return
     able = [other.id for other in others if other.image_adapter is not None]
     instead = f"; try the model {' or '.join(able)}" if able else ""

@@ -16,6 +16,7 @@ import aiohttp
 import psutil
 
 from bot.sandbox.server import Sandbox
+from bot.settings import job_log_in
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS, STOP_SECONDS = 180.0, 30.0
@@ -48,7 +49,7 @@ class RealBot:
             "PALIMPSEST_HOME": str(self.home),
             "MODEL": self._model,
             "DEVICE": "cpu",
-            "DATABASE_URL": "",
+            "DATABASE_URL": job_log_in(self.home),
             "WEB_PORT": "0",
             "OMP_NUM_THREADS": "1",
         }

@@ -23,6 +23,7 @@ from PIL import Image
 
 from bot.sandbox.members import Interaction
 from bot.sandbox.server import Sandbox
+from bot.settings import job_log_in
 from bot.web.metrics import quantile
 from tests import tiny
 
@@ -106,6 +107,7 @@ async def measure(folder: Path) -> tuple[float, list[Round]]:
         port = sandbox.port + 1
         own = {
             "PALIMPSEST_HOME": str(folder / "home"),
+            "DATABASE_URL": job_log_in(folder / "home"),
             "MODEL": str(model),
             "WEB_PORT": str(port),
             "LOG_LEVEL": "ERROR",

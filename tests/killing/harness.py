@@ -18,6 +18,7 @@ import psutil
 from bot.model import GuildPolicy
 from bot.sandbox.members import Interaction
 from bot.sandbox.server import Sandbox
+from bot.settings import job_log_in
 from bot.storage.database import Database
 from bot.storage.policies import PolicyStore
 from tests.killing.crowd import DICE, JOBS, Cards, Crowd
@@ -219,7 +220,7 @@ class Chain:
         module = "bot" if ordinary else "tests.killing.mortal"
         own = {
             "PALIMPSEST_HOME": str(self._home),
-            "DATABASE_URL": "",
+            "DATABASE_URL": job_log_in(self._home),
             "MODEL": str(self._model),
             "DEVICE": "cpu",
             "OMP_NUM_THREADS": "1",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.sandbox.modes import environment_of
 from bot.settings import Settings, SettingsError
 
 
@@ -59,6 +60,22 @@ def test_a_wrong_setting_is_named_in_one_sentence(
 def test_an_empty_setting_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISCORD_TOKEN", "")
     assert Settings.load().discord_token is None
+
+
+def test_the_sandbox_never_opens_the_owner_s_job_log(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    Path(".env").write_text("DATABASE_URL=sqlite+aiosqlite:////srv/owner.db\n")
+    assert Settings.load().database.endswith("owner.db")
+    for name, value in environment_of(tmp_path / "demo").items():
+        monkeypatch.setenv(name, value)
+    assert Settings.load().database == f"sqlite+aiosqlite:///{tmp_path / 'demo' / 'palimpsest.db'}"
+
+
+@pytest.mark.parametrize(("value", "strict"), [("", True), ("true", True), ("false", False)])
+def test_fast_mode_is_asked_for(monkeypatch: pytest.MonkeyPatch, value: str, strict: bool) -> None:
+    monkeypatch.setenv("STRICT", value)
+    assert Settings.load().strict is strict
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -6,12 +6,13 @@ import signal
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from inference.errors import ExecutorLost, GenerationCancelled, ModelError
 from inference.executors.base import ExecutorState
-from inference.executors.process import ProcessExecutor
+from inference.executors.process import FAST_ENGINE, STRICT_ENGINE, ProcessExecutor
 from inference.request import Recipe
 from inference.result import Progress
 from tests import tiny
@@ -64,3 +65,20 @@ async def test_generate_cancel_lose_and_recover(tmp_path: Path) -> None:
         await until(lambda: executor.state is ExecutorState.READY)
     finally:
         await executor.close()
+
+
+async def test_fast_mode_paints_the_same_picture_if_not_to_the_last_bit(tmp_path: Path) -> None:
+    tiny.sd(tmp_path / "tiny")
+    request = Recipe(prompt="a fox", model="tiny", steps=4).with_picture(png())
+    made = []
+    for engine in (STRICT_ENGINE, FAST_ENGINE):
+        executor = ProcessExecutor(
+            model="tiny", models_folder=tmp_path, device="cpu", threads=1, engine=engine
+        )
+        await executor.start()
+        try:
+            result = await executor.generate(1, request, ignore)
+        finally:
+            await executor.close()
+        made.append(np.asarray(Image.open(BytesIO(result.images[0].data)), np.int16))
+    assert np.abs(made[0] - made[1]).max() <= 16

@@ -25,7 +25,15 @@ from inference.tasks.control_picture import control_picture
 from inference.tasks.sketch import clean_drawing
 from tests import tiny_control
 from tests.integration.inference.conftest import LoadEngine
-from tests.integration.inference.traffic import Reference, open_png, pixels, png, run, run_staggered
+from tests.integration.inference.traffic import (
+    ALWAYS,
+    Reference,
+    open_png,
+    pixels,
+    png,
+    run,
+    run_staggered,
+)
 from tests.small_device import SmallDevice
 
 PIPELINES = {
@@ -144,15 +152,17 @@ def test_in_strict_mode_no_byte_depends_on_the_traffic(
 ) -> None:
     requests = table(drawing)
     plain = [request.change(task="img2img", image=source) for request in requests]
-    alone = [run(engine_for(driven, steered, rows=4), [one])[0] for one in (*requests, *plain)]
+    alone = [
+        run(engine_for(driven, steered, rows=4, **ALWAYS), [one])[0] for one in (*requests, *plain)
+    ]
     for request, result in zip(plain, alone[len(requests) :], strict=True):
-        untouched = run(load(steered.name, rows=4), [request])[0]
+        untouched = run(load(steered.name, rows=4, **ALWAYS), [request])[0]
         assert result.images == untouched.images  # as if there never was a ControlNet
     arrivals = random.Random(5)
     for wide in (0, 8, 8):
         staggered = [(arrivals.randrange(6), request) for request in (*requests, *plain)]
         arrivals.shuffle(staggered)
-        engine = engine_for(driven, steered, rows=4, slots=5, wide=wide)
+        engine = engine_for(driven, steered, rows=4, slots=5, wide=wide, **ALWAYS)
         found = {
             (request.seed, request.task): result.images
             for (_, request), result in zip(

@@ -9,7 +9,7 @@ from PIL import Image
 from inference.errors import GenerationCancelled
 from inference.request import GenerationRequest
 from tests.integration.inference.conftest import LoadEngine
-from tests.integration.inference.traffic import png, run, run_staggered
+from tests.integration.inference.traffic import ALWAYS, png, run, run_staggered
 
 PATTERNS = int(os.environ.get("PATTERNS", "5"))
 """Of traffic, for each model and batch shape."""
@@ -43,11 +43,12 @@ def test_random_flow_traffic_changes_no_byte(
     load: LoadEngine, source: bytes, model: str, rows: int
 ) -> None:
     asked = requests(source)
-    alone = [run(load(model, rows=rows), [request])[0] for request in asked]
+    alone = [run(load(model, rows=rows, **ALWAYS), [request])[0] for request in asked]
     numbers = random.Random(rows)
     for _ in range(PATTERNS):
         chosen = numbers.sample(range(len(asked)), numbers.randint(2, 5))
-        engine = load(model, rows=rows, slots=numbers.randint(1, 8), wide=numbers.choice([0, 8]))
+        slots, wide = numbers.randint(1, 8), numbers.choice([0, 8])
+        engine = load(model, rows=rows, slots=slots, wide=wide, **ALWAYS)
         arrivals = [(numbers.randrange(6), asked[index]) for index in chosen]
         for index, result in zip(chosen, run_staggered(engine, arrivals), strict=True):
             assert result.images == alone[index].images
@@ -58,8 +59,8 @@ def test_a_neighbour_that_leaves_a_flow_changes_no_byte(load: LoadEngine, source
     stays = GenerationRequest(
         prompt="a fox", steps=6, image=source, seed=1, width=64, height=64, guidance=3.5
     )
-    engine = load("flux", rows=4)
-    alone = run(load("flux", rows=4), [stays])[0]
+    engine = load("flux", rows=4, **ALWAYS)
+    alone = run(load("flux", rows=4, **ALWAYS), [stays])[0]
     engine.submit(0, stays.change(seed=2), lambda progress: None)
     engine.submit(1, stays, lambda progress: None)
     engine.step()

@@ -13,7 +13,7 @@ from inference.families.base import Line
 from inference.request import GenerationRequest
 from tests.integration.inference.conftest import LoadEngine
 from tests.integration.inference.lora_traffic import MIXES, asked, engine_for, fill_shelf, load_with
-from tests.integration.inference.traffic import run, run_staggered
+from tests.integration.inference.traffic import ALWAYS, run, run_staggered
 
 PATTERNS = int(os.environ.get("PATTERNS", "6"))
 """Of traffic, for each model and batch shape."""
@@ -41,13 +41,16 @@ def test_random_traffic_with_loras_changes_no_byte(
 ) -> None:
     driven = load_with(models[model], fill_shelf(tmp_path, models[model]))
     all_requests = requests(source)
-    alone = [run(engine_for(driven, models[model], rows=rows), [one])[0] for one in all_requests]
+    alone = [
+        run(engine_for(driven, models[model], rows=rows, **ALWAYS), [one])[0]
+        for one in all_requests
+    ]
     assert len({result.images for result in alone}) == len(alone)
     numbers = random.Random(rows)
     for _ in range(PATTERNS):
         chosen = numbers.sample(range(len(all_requests)), numbers.randint(2, 6))
         slots, wide = numbers.randint(2, 8), numbers.choice([0, 8])
-        engine = engine_for(driven, models[model], rows=rows, slots=slots, wide=wide)
+        engine = engine_for(driven, models[model], rows=rows, slots=slots, wide=wide, **ALWAYS)
         arrivals = [(numbers.randrange(6), all_requests[index]) for index in chosen]
         for index, result in zip(chosen, run_staggered(engine, arrivals), strict=True):
             assert result.images == alone[index].images

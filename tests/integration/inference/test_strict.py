@@ -2,6 +2,7 @@
 
 import os
 import random
+from dataclasses import asdict
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -20,16 +21,13 @@ from inference.model_info import describe
 from inference.request import GenerationRequest
 from inference.result import GeneratedImage, GenerationResult, Progress
 from tests.integration.inference.conftest import LoadEngine
-from tests.integration.inference.traffic import png, run, run_staggered
+from tests.integration.inference.traffic import ALWAYS, png, run, run_staggered
 from tests.small_device import PLENTY, SmallDevice
 
 PATTERNS = int(os.environ.get("PATTERNS", "6"))
 """Of traffic, for each model and batch shape."""
 
 CPU = torch.device("cpu")
-
-ALWAYS = {"saturation": float("inf")}
-"""Every forward pass has as many rows as the settings allow."""
 
 
 def requests(source: bytes) -> list[GenerationRequest]:
@@ -60,14 +58,36 @@ def test_random_traffic_changes_no_byte(
     asked = requests(source)
     alone = [run(load(model, rows=rows, **ALWAYS), [request])[0] for request in asked]
     numbers = random.Random(rows)
+    engine = load(model, rows=rows, slots=8, wide=wide, turns=not wide, **ALWAYS)
     for _ in range(PATTERNS):
         chosen = numbers.sample(range(len(asked)), numbers.randint(2, 5))
-        slots = numbers.randint(1, 8)
-        engine = load(model, rows=rows, slots=slots, wide=wide, turns=not wide, **ALWAYS)
+        if not wide:  # else the same one goes on, which knows more widths with each pattern
+            engine = load(model, rows=rows, slots=numbers.randint(1, 8), **ALWAYS)
         arrivals = [(numbers.randrange(6), asked[index]) for index in chosen]
         for index, result in zip(chosen, run_staggered(engine, arrivals), strict=True):
             assert result.images == alone[index].images
             assert result.batch_shape == alone[index].batch_shape
+
+
+@pytest.mark.parametrize("model", ["sd", "sdxl"])
+def test_random_traffic_as_a_cpu_runs_it_changes_no_byte(
+    load: LoadEngine, source: bytes, model: str
+) -> None:
+    settings = asdict(EngineSettings.for_device(CPU))
+    asked = requests(source)
+    numbers = random.Random(2)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        alone = [run(load(model, **settings), [request])[0].images for request in asked]
+        engine = load(model, **settings)
+        for _ in range(PATTERNS):
+            chosen = numbers.sample(range(len(asked)), numbers.randint(2, 8))
+            arrivals = [(numbers.randrange(6), asked[index]) for index in chosen]
+            results = run_staggered(engine, arrivals)
+            assert [result.images for result in results] == [alone[index] for index in chosen]
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_pictures_share_wide_passes_and_keep_every_byte(load: LoadEngine, source: bytes) -> None:

@@ -1,6 +1,7 @@
 """The tasks on the command line: their own flags, and the second picture."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,17 @@ def test_what_makes_no_sense_together_is_one_sentence(  # noqa: PLR0917  (fixtur
     common = ["--image", str(picture), "--out", str(tmp_path)]
     assert main(["generate", task, *common, *prompt, *more]) != 0
     assert capsys.readouterr().err == f"python -m inference: {sentence}\n"
+
+
+def test_a_model_without_an_adapter_is_refused_before_it_is_loaded(
+    models: dict[str, Path], picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = shutil.copytree(models["sd"], tmp_path / "unloadable")
+    for weights in (model / "unet").glob("*.safetensors"):
+        weights.write_bytes(b"")
+    more = ["--prompt", "fog", "--second", str(picture)]
+    assert generate("style", picture, model, tmp_path / "out", *more) != 0
+    assert "“unloadable” has none beside it" in capsys.readouterr().err
 
 
 def test_a_jobs_file_names_both_pictures(

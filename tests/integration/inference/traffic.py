@@ -15,6 +15,9 @@ from inference.engine.engine import Engine
 from inference.request import GenerationRequest
 from inference.result import GenerationResult
 
+ALWAYS = {"saturation": float("inf")}
+"""Settings by which every forward pass in strict mode has as many rows as it may."""
+
 SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
     "ddim": ("DDIMScheduler", {"clip_sample": False}),
     "euler": ("EulerDiscreteScheduler", {}),

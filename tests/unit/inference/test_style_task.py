@@ -1,6 +1,7 @@
 """Which models can do the task style, and what is said of the others."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ from inference.request import GenerationRequest, Recipe
 from inference.tasks.style import check_style
 from tests.model_folders import write_model
 
-BARE = ModelInfo(id="bare", title="Bare", location="/nowhere")
-ABLE = ModelInfo(id="able", title="Able", location="/there", image_adapter="/there/ip_adapter")
+SD = "StableDiffusionPipeline"
+BARE = ModelInfo(id="bare", title="Bare", location="/nowhere", family=SD)
+ABLE = replace(BARE, id="able", title="Able", location="/there", image_adapter="/there/ip_adapter")
 STYLED = GenerationRequest(prompt="", task="style", image=b"1", second=b"2")
 
 
@@ -50,6 +52,7 @@ def test_another_folder_may_be_named_for_models_that_can(tmp_path: Path) -> None
 def test_other_tasks_and_models_with_an_adapter_pass() -> None:
     check_style(Recipe(prompt=""), BARE)
     check_style(STYLED, ABLE)
+    check_style(STYLED, replace(BARE, family=""))  # a repository that is not downloaded yet
 
 
 def test_the_refusal_names_models_that_can() -> None:

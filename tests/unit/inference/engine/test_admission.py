@@ -44,7 +44,7 @@ class House:
         ladder = Ladder(nothing)
         self.admission = Admission(
             settings,
-            Batches(settings, ladder, 10**9, Widths(settings.wide)),
+            Batches(settings, ladder, 10**9, Widths()),
             ladder,
             Passes(memory, known),
         )

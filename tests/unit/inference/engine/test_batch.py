@@ -40,6 +40,7 @@ class Picture:
     size: Size = SMALL
     steps: int = 10
     done: int = 0
+    steered: bool = False
 
     @property
     def rows(self) -> tuple[None, ...]:
@@ -50,6 +51,10 @@ class Picture:
         return self.size
 
     @property
+    def width_kind(self) -> tuple[Any, ...] | None:
+        return None if self.steered else (self.each, self.size)
+
+    @property
     def job(self) -> Any:
         return SimpleNamespace(size=self.size)
 
@@ -58,8 +63,10 @@ class Picture:
         return self.done < self.steps
 
 
-def batches(settings: EngineSettings, ladder: Ladder | None = None) -> Batches:
-    return Batches(settings, ladder or Ladder(Unsavable()), SD15, Widths(settings.wide))  # type: ignore[arg-type]
+def batches(
+    settings: EngineSettings, ladder: Ladder | None = None, parameters: int = SD15
+) -> Batches:
+    return Batches(settings, ladder or Ladder(Unsavable()), parameters, Widths())  # type: ignore[arg-type]
 
 
 def tick(pictures: list[Picture], made: Batches) -> list[tuple[str, int]]:
@@ -194,12 +201,16 @@ def test_a_strict_pass_on_a_cpu_is_one_pictures_or_wider_where_that_changes_noth
         assert settings.rows_for(places, SD15, 2) == 2
         assert settings.rows_for(places, SD15, 1) == 1
     pictures = [Picture(name, 2) for name in "abcdef"]
+    pictures[1].steered = True
     ladder = Ladder(Unsavable())  # type: ignore[arg-type]
-    made = batches(settings, ladder)
+    made = batches(settings, ladder, parameters=11_000_000)
     first = next(made.tick(pictures))  # type: ignore[arg-type]
-    assert ("".join(slot.name for slot in first.slots), first.rows) == ("abcd", 2)  # type: ignore[attr-defined]
-    assert first.wide
+    assert ("".join(slot.name for slot in first.slots), first.rows) == ("acde", 2)  # type: ignore[attr-defined]
+    assert first.wide == (2, SMALL)
     assert made.most(SMALL, 2) == 8
+    assert made.most((4, 64, 64), 2) == 2, "more work than a wide pass is worth"
+    first = next(made.tick(pictures[1:]))  # type: ignore[arg-type]
+    assert ("".join(slot.name for slot in first.slots), first.wide) == ("b", None)  # type: ignore[attr-defined]
     ladder.descend(Pass.DENOISE, SMALL, 2)
     assert tick(pictures, made) == [("a", 1)], "memory was short: no wide pass is tried"
     assert made.most(SMALL, 2) == 1

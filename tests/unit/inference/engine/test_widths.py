@@ -27,43 +27,50 @@ class Pass:
 
 
 def test_a_width_is_compared_once_and_then_used() -> None:
-    widths, usual = Widths(8), Pass(RIGHT)
+    widths, usual = Widths(), Pass(RIGHT)
     wide = Pass(RIGHT.clone())
-    assert widths.most(KIND, 2) == 8
+    assert widths.most(KIND, 8) == 8
     assert widths.predict(KIND, 6, wide, usual) is usual.gives
     assert widths.predict(KIND, 6, wide, usual) is wide.gives
     assert (wide.calls, usual.calls) == (2, 1)
     assert widths.predict(KIND, 4, wide, usual) is usual.gives, "another width is another kernel"
-    assert widths.most(KIND, 2) == 8
+    assert widths.most(KIND, 8) == 8
 
 
 def test_a_single_bit_keeps_the_kind_to_its_usual_pass() -> None:
-    widths, usual, wide = Widths(8), Pass(RIGHT), Pass(NEARLY)
-    for _ in range(3):
-        assert widths.predict(KIND, 6, wide, usual) is usual.gives
+    widths, usual, wide = Widths(), Pass(RIGHT), Pass(NEARLY)
+    assert widths.most(KIND, 8) == 8
+    for rows in (6, 6, 4):
+        assert widths.predict(KIND, rows, wide, usual) is usual.gives
     assert wide.calls == 1
-    assert widths.most(KIND, 2) == 2
-    assert widths.most(("another kind",), 2) == 8
+    assert widths.most(KIND, 8) == 0
+    assert widths.most(("another kind",), 8) == 8
 
 
-def test_a_wide_pass_without_room_is_not_tried_again() -> None:
-    widths, usual, wide = Widths(8), Pass(RIGHT), Pass(RIGHT)
-    widths.predict(KIND, 6, wide, usual)
+def test_only_what_is_as_wide_as_the_pass_without_room_is_not_tried_again() -> None:
+    widths, usual, wide = Widths(), Pass(RIGHT), Pass(RIGHT)
+    for rows in (8, 6):
+        assert widths.most(KIND, 8) == 8
+        widths.predict(KIND, rows, wide, usual)
     for wide.gives in (None, RIGHT):
-        assert widths.predict(KIND, 6, wide, usual) is usual.gives
-    assert wide.calls == 2
-    never = Pass(None)
-    assert widths.predict(("another kind",), 6, never, usual) is usual.gives
-    assert widths.most(("another kind",), 2) == 2
+        assert widths.predict(KIND, 8, wide, usual) is usual.gives
+    assert wide.calls == 3
+    assert widths.most(KIND, 8) == 7
+    assert widths.predict(KIND, 6, wide, Pass(None)) is wide.gives
+
+
+def test_a_comparison_without_room_is_not_made_again() -> None:
+    widths, never = Widths(), Pass(None)
+    assert widths.most(KIND, 8) == 8
+    for _ in range(2):
+        assert widths.predict(KIND, 6, never, Pass(RIGHT)) is RIGHT
+    assert never.calls == 1
+    assert widths.most(KIND, 8) == 5
 
 
 def test_the_usual_pass_without_room_is_the_ladders_affair() -> None:
-    widths = Widths(8)
+    widths = Widths()
+    assert widths.most(KIND, 8) == 8
     with pytest.raises(RanOut):
         widths.predict(KIND, 6, Pass(RIGHT), Pass(None))
-    assert widths.most(KIND, 2) == 8, "nothing was learned"
-
-
-def test_none_is_wider_than_the_usual_pass_where_that_is_asked_for() -> None:
-    assert Widths(0).most(KIND, 2) == 2
-    assert Widths(8).most(KIND, 12) == 12
+    assert widths.most(KIND, 8) == 8, "nothing was learned"
