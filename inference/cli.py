@@ -49,7 +49,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     batch = commands.add_parser("batch", help="run a file of requests together")
     batch.add_argument("jobs", type=Path, metavar="JOBS.jsonl")
     batch.add_argument(
-        "--fast", action="store_true", help="larger batches, results equal only to rounding"
+        "--fast",
+        action="store_true",
+        help="larger batches, and bfloat16 where the device has it (docs/performance.md)",
     )
     batch.add_argument(
         "--compile",

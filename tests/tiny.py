@@ -84,11 +84,18 @@ def sd(
     return folder
 
 
-def sdxl(folder: Path, *, refiner: bool = False, inpainting: bool = False, seed: int = 0) -> Path:
+def sdxl(
+    folder: Path,
+    *,
+    refiner: bool = False,
+    inpainting: bool = False,
+    scheduler: dict[str, Any] | None = None,
+    seed: int = 0,
+) -> Path:
     """An SDXL-type folder: two text encoders and micro-conditioning.
 
     refiner: only the second encoder, and an aesthetic score instead of the target size.
-    inpainting: as of `sd`.
+    inpainting, scheduler: as of `sd`.
     """
     torch.manual_seed(seed)
     if not refiner:
@@ -110,7 +117,8 @@ def sdxl(folder: Path, *, refiner: bool = False, inpainting: bool = False, seed:
     )
     _scheduler(
         folder,
-        {"_class_name": "EulerDiscreteScheduler", "steps_offset": 1, "timestep_spacing": "leading"},
+        {"_class_name": "EulerDiscreteScheduler", "steps_offset": 1, "timestep_spacing": "leading"}
+        | (scheduler or {}),
     )
     none = [None, None]
     kind = "Img2Img" if refiner else "Inpaint" if inpainting else ""

@@ -109,7 +109,7 @@ KINDS: Mapping[str, Kind] = {
         traffic=Mix(sizes=buckets(1024)),
         jobs=16,
         rounds=3,
-        backlog=0,
+        backlog=40,
     ),
     "turbo": Kind(
         title="SD-Turbo's size with the tiny autoencoder, 512², 1 step run",

@@ -37,6 +37,18 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             root / "pndm",
             scheduler={"_class_name": "PNDMScheduler", "skip_prk_steps": True, "steps_offset": 0},
         ),
+        "v-noisy": tiny.sd(root / "v-noisy", prediction="v_prediction"),
+        "turbo": tiny.sd(
+            root / "turbo",
+            scheduler={"_class_name": "EulerDiscreteScheduler", "timestep_spacing": "trailing"},
+        ),
+        "turbo-xl": tiny.sdxl(
+            root / "turbo-xl",
+            scheduler={
+                "_class_name": "EulerAncestralDiscreteScheduler",
+                "timestep_spacing": "trailing",
+            },
+        ),
         "sd3": tiny_flow.sd3(root / "sd3"),
         "sd3-clip": tiny_flow.sd3(
             root / "sd3-clip", t5=False, scheduler={"use_dynamic_shifting": True}

@@ -43,8 +43,8 @@ def expect(models: dict[str, Path]) -> Expect:
 # Strengths and guidances; the last column of each is text-to-image.
 CELLS = {
     "sd": ((0.3, 5.0), (0.6, 1.0), (0.6, 7.5), (1, 5.0)),
-    "v": ((0.6, 5.0), (1, 5.0)),
-    "sdxl": ((0.6, 1.0), (0.6, 5.0), (1, 5.0)),
+    "v": ((0.3, 1.0), (0.6, 5.0), (1, 5.0)),
+    "sdxl": ((0.3, 5.0), (0.6, 1.0), (0.6, 5.0), (1, 5.0)),
 }
 
 
@@ -86,16 +86,25 @@ def test_the_table_alone_and_in_staggered_traffic(
 
 
 @pytest.mark.filterwarnings("ignore:The configuration file of this scheduler:FutureWarning")
-@pytest.mark.parametrize("model", ["refiner", "lcm", "pndm"])
-@pytest.mark.parametrize("guidance", [1.0, 5.0])
-def test_models_with_a_peculiarity(
-    load: LoadEngine, expect: Expect, source: bytes, model: str, guidance: float
+@pytest.mark.parametrize("model", ["refiner", "lcm", "pndm", "v-noisy", "turbo", "turbo-xl"])
+def test_models_with_a_peculiarity_by_their_own_scheduler(
+    load: LoadEngine, expect: Expect, source: bytes, model: str
 ) -> None:
-    request = GenerationRequest(
-        prompt="fog", strength=0.6, steps=5, guidance=guidance, seed=4, image=source
-    )
-    engine = load(model)
-    assert_close(run(engine, [request])[0].images[0].data, expect(model, request), request)
+    requests = [
+        GenerationRequest(
+            prompt="fog", strength=strength, steps=steps, guidance=guidance, seed=4, image=source
+        )
+        for strength in (0.5, 0.9)
+        for steps in ((2, 4) if model.startswith("turbo") else (5,))
+        for guidance in (1.0, 5.0)
+    ]
+    strict, fast = load(model), load(model, strict=False, rows=8, slots=6, together=3)
+    arrivals = random.Random(1)
+    staggered = [(arrivals.randrange(6), request) for request in requests]
+    for request, together in zip(requests, run_staggered(fast, staggered), strict=True):
+        alone = run(strict, [request])[0]
+        assert_close(alone.images[0].data, expect(model, request), request)
+        assert_close(together.images[0].data, expect(model, request), request)
 
 
 def test_a_consistency_model_takes_guidance_as_an_input(load: LoadEngine, source: bytes) -> None:
