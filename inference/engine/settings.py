@@ -81,7 +81,7 @@ class EngineSettings:
 
     def wide_rows(self, places: int, parameters: int) -> int:
         """Rows of a wide pass, at most; 0 where there is none."""
-        return min(self.wide, int(WIDE_WORK / (places * parameters)))
+        return min(self.wide, int(WIDE_WORK / max(1, places * parameters)))
 
     def padded(self, rows: int) -> int:
         """Rows of a forward pass that has to take so many; not in strict mode."""
