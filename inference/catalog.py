@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -94,9 +94,17 @@ class Catalog:
         if recipe.task == STYLE:
             check_style(recipe, self.find(recipe.model), self.list())
 
+    def first_that(self, can: Callable[[ModelInfo], bool]) -> str | None:
+        """The entry for what only some can, or None: the default one if it can, else one of the
+        owner's, else an embedded one."""
+        default, *others = self.list()
+        small = {str(folder) for folder in embedded()}
+        others.sort(key=lambda info: info.location in small)
+        return next((info.id for info in (default, *others) if can(info)), None)
+
     def editor(self) -> str | None:
-        """The first entry that follows instructions, or None."""
-        return next((info.id for info in self.list() if info.follows_instructions), None)
+        """The entry that follows instructions where a member names none, or None."""
+        return self.first_that(lambda info: info.follows_instructions)
 
     def check_task(self, recipe: Recipe) -> None:
         """Raises RequestError where the task edit is asked of a model that cannot follow."""

@@ -103,7 +103,7 @@ class Palimpsest(discord.AutoShardedClient):
         for command in (
             *ReimagineCommands(asking).all(),
             *PaintingCommands(asking, catalog=catalog).all(),
-            *TwoPictureCommands(asking, catalog=catalog, default_model=default_model).all(),
+            *TwoPictureCommands(asking, catalog=catalog).all(),
             *TaskCommands(asking, catalog=catalog).all(),
         ):
             self.tree.add_command(command)

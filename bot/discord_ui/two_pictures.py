@@ -32,12 +32,11 @@ _INPAINT, _BLEND, _STYLE = Inpaint(), Blend(), Style()
 
 
 class TwoPictureCommands:
-    """Makes the commands. default_model: what paints where a member names none."""
+    """Makes the commands."""
 
-    def __init__(self, asking: Asking, *, catalog: Catalog, default_model: str) -> None:
+    def __init__(self, asking: Asking, *, catalog: Catalog) -> None:
         self._asking = asking
         self._catalog = catalog
-        self._default_model = default_model
 
     def all(self) -> list[Command]:
         """In the order in which they are listed."""
@@ -203,9 +202,8 @@ class TwoPictureCommands:
         return style
 
     def _stylist(self) -> str | None:
-        """What can take the look of a picture: the usual model, else the first that can."""
-        able = [model.id for model in self._catalog.list() if _styles(model)]
-        return able[0] if able and self._default_model not in able else None
+        """What can take the look of a picture."""
+        return self._catalog.first_that(_styles)
 
 
 def _styles(model: ModelInfo) -> bool:

@@ -50,16 +50,30 @@ def widen(unet: UNet2DConditionModel) -> UNet2DConditionModel:
     return unet
 
 
-def untrained(unet: UNet2DConditionModel, channels: Sequence[int]) -> UNet2DConditionModel:
-    """A UNet of the same kind with other channels, one number for each level, that knows nothing.
+def narrowed(unet: UNet2DConditionModel, channels: Sequence[int]) -> UNet2DConditionModel:
+    """A UNet of the same kind with fewer channels, one number for each level, to be trained on.
 
-    Raises ModelError where a UNet of this kind cannot have so many.
+    It begins with every so manieth of the weights (weight selection, Xu et al. 2024, "Initializing
+    Models with Larger Ones"). Raises ModelError where a UNet of this kind cannot have so many.
     """
     try:
         config = {**unet.config, "block_out_channels": tuple(channels), "_name_or_path": ""}
-        return UNet2DConditionModel.from_config(config)
+        made = UNet2DConditionModel.from_config(config)
     except ValueError as error:
         raise ModelError(f"A UNet cannot have these channels: {error}") from error
+    state = unet.state_dict()
+    made.load_state_dict(
+        {key: _selected(state[key], value.shape) for key, value in made.state_dict().items()}
+    )
+    return made
+
+
+def _selected(weights: Tensor, shape: torch.Size) -> Tensor:
+    """Evenly spaced entries in every dimension."""
+    for dimension, wanted in enumerate(shape):
+        chosen = torch.arange(wanted) * weights.shape[dimension] // wanted
+        weights = weights.index_select(dimension, chosen)
+    return weights
 
 
 def drop(batch: EditBatch, rng: random.Random) -> EditBatch:

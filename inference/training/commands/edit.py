@@ -10,7 +10,7 @@ from inference.errors import RequestError
 from inference.model_info import title_of
 from inference.training.base_model import EDIT, SD, find_folder, load_pipeline
 from inference.training.commands import options, pair_options, shard_options
-from inference.training.edit import untrained, widen
+from inference.training.edit import narrowed, widen
 from inference.training.edit_sheets import EditSheets, Shown, pair_rows, world_rows
 from inference.training.edits import EditExamples, PairEdits, WorldEdits
 from inference.training.loop import Trainer
@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--channels",
         type=int,
         nargs="+",
-        help="begin with an untrained UNet of these channels, one number for each level, and keep "
-        "the model's other parts; the fewer, the smaller and quicker",
+        help="narrow the model's UNet to these channels, one number for each level: the fewer, the "
+        "smaller and quicker, and the more there is to learn",
     )
     shard_options.add_shards(parser, required=False)
     pair_options.add_pairs(parser, required=False, batch=16)
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
     settings = options.settings_from(args, 0.996)
     base = load_pipeline(find_folder(args.init), SD | EDIT, torch.float32)
     if args.channels:
-        base.unet = untrained(base.unet, args.channels)
+        base.unet = narrowed(base.unet, args.channels)
     examples, rows = _examples(args, base, settings.device)
     task = EditSheets(
         widen(base.unet),

@@ -159,3 +159,18 @@ def test_listing_reads_no_file_twice(folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Path, "read_text", lambda self, *_: reads.append(self) or "{}")
     catalog.list()
     assert [path for path in reads if os.fspath(path).startswith(str(folder))] == []
+
+
+def test_the_owner_s_model_goes_before_an_embedded_one_that_can(
+    folder: Path,
+) -> None:
+    names = [info.id for info in Catalog(folder).list()]
+    embedded_one, own = "pix2pix-color", next(name for name in names if (folder / name).is_dir())
+
+    def can(*able: str) -> str | None:
+        return Catalog(folder).first_that(lambda info: info.id in able)
+
+    assert can(embedded_one, own) == own
+    assert can(embedded_one) == embedded_one
+    assert can("pocket", own) == "pocket", "the default"
+    assert can() is None

@@ -22,7 +22,7 @@ from inference.training.base_model import SD, load_pipeline
 from inference.training.captions import STYLE_WORDS
 from inference.training.crops import PairCrops
 from inference.training.data import group
-from inference.training.edit import EditTask, draw_step, drop, untrained, widen
+from inference.training.edit import EditTask, draw_step, drop, narrowed, widen
 from inference.training.edits import (
     TASKS,
     Edit,
@@ -90,17 +90,18 @@ def test_a_widened_unet_answers_as_before_whatever_the_source(base: Path) -> Non
     assert widen(unet).conv_in is again
 
 
-def test_an_untrained_unet_differs_in_its_channels_alone(base: Path) -> None:
+def test_a_narrowed_unet_differs_in_its_channels_alone(base: Path) -> None:
     unet = load_pipeline(base, SD, torch.float32).unet
-    made = untrained(unet, (16, 24))
+    made = narrowed(unet, (16, 48))
     differing = {key for key in unet.config if unet.config[key] != made.config[key]}
     assert differing - {"_name_or_path", "_use_default_values"} == {"block_out_channels"}
-    assert sum(p.numel() for p in made.parameters()) < sum(p.numel() for p in unet.parameters())
+    chosen = [i * 32 // 16 for i in range(16)]
+    assert torch.equal(made.conv_in.weight, unet.conv_in.weight[chosen])
+    assert torch.equal(made.conv_out.weight, unet.conv_out.weight[:, chosen])
     assert widen(made).config.in_channels == 2 * unet.config.in_channels
-    with pytest.raises(ModelError, match="cannot have these channels"):
-        untrained(unet, (16, 25))
-    with pytest.raises(ModelError, match="cannot have these channels"):
-        untrained(unet, (16, 24, 32))
+    for channels in ((16, 25), (16, 24, 32)):
+        with pytest.raises(ModelError, match="cannot have these channels"):
+            narrowed(unet, channels)
 
 
 def test_a_unet_for_masks_is_refused(base: Path) -> None:
@@ -229,7 +230,7 @@ def test_a_batch_of_the_world_is_what_the_pipeline_sees(base: Path, shard: Shard
         source = shard.pixels[edit.source] if isinstance(edit.source, int) else edit.source
         seen = latents_of(vae, source[None], autocast=False)[0]
         known = isinstance(edit.source, int)  # in bfloat16 and float16
-        assert torch.allclose(batch.sources[i], seen, atol=0.1 if known else 1e-4)
+        assert torch.allclose(batch.sources[i], seen, atol=0.1 if known else 1e-3)
         scaled = latents_of(vae, shard.pixels[edit.target][None], False)[0]
         scaled = scaled * vae.config.scaling_factor
         assert torch.allclose(batch.targets[i], scaled, atol=0.1)
