@@ -8,6 +8,10 @@ from pathlib import Path
 
 _FOLDER = "ip_adapter"
 
+TELLS = "palimpsest.tells"
+"""Metadata of an adapter's weights: `style` where that is all it was trained to tell, so that every
+layer may look at the picture without its composition coming along."""
+
 
 def find_image_adapter(model: Path, named: str | None, *, steered: bool) -> str | None:
     """The absolute folder of a model's image adapter, or None.

@@ -21,6 +21,7 @@ from inference.options import (
     Inpaint,
     Loopback,
     Outpaint,
+    Style,
     TaskOptions,
     Upscale,
     Variations,
@@ -44,12 +45,14 @@ SCENE, OTHER = HELD_OUT + 60, HELD_OUT + 104
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """What pictures are made of, all SIDE × SIDE. other: a second picture for tasks with two."""
+    """What pictures are made of, all SIDE × SIDE. other: a second picture for tasks with two.
+    look: the same, drawn."""
 
     photographs: tuple[Image.Image, ...]
     drawings: tuple[Image.Image, ...]
     scene: Image.Image
     other: Image.Image
+    look: Image.Image
     hole: Image.Image
 
 
@@ -155,6 +158,13 @@ ENTRIES = (
         second=lambda sources: sources.other,
         values={"strength": 0.5},
     ),
+    Entry(
+        name="style",
+        task="style",
+        options=Style(scale=1.0),
+        source=_photograph,
+        second=lambda sources: sources.look,
+    ),
     Entry(name="denoise", task="denoise", options=Denoise(), source=_photograph, spoil=_grainy),
     Entry(name="upscale", task="upscale", options=Upscale(), source=_photograph, spoil=_small),
 )
@@ -220,6 +230,7 @@ def load_sources() -> Sources:
         drawings=tuple(render(scene(seed), "pencil", size) for seed in DRAWINGS),
         scene=render(scene(SCENE), "photo", size),
         other=render(scene(OTHER), "photo", size),
+        look=render(scene(OTHER), "blueprint", size),
         hole=mask(scene(SCENE), "subject", size),
     )
 

@@ -23,8 +23,8 @@ class Slot:
     rows: the unconditional and the conditional one, or the latter alone.
     kind: slots of equal kind can share a forward pass.
     width_kind: those of equal width kind hide the same from a comparison of passes of different
-        widths; see `Widths`. None: too much, because a second picture steers the rows, by factors
-        that may be 0 for some layers.
+        widths; see `Widths`. None: there are no wide passes, because this is no CPU, or because a
+        second picture steers the rows, by factors that may be 0 for some layers.
     latents: [1, C, h, w], fp32. timesteps: those that are to run; done: how many have.
     draws: whether a step of the scheduler takes random numbers.
     keep, shown: see `Entry`.
@@ -127,6 +127,8 @@ def open_slot(model: DiffusionModel, job: Job, index: int, scheduler: str | None
 
 def _width_kind(job: Job) -> tuple[Hashable, ...] | None:
     if any(row.control is not None or row.image is not None for row in job.rows):
+        return None
+    if job.rows[0].tokens.device.type != "cpu":  # where looking at values would hold everything up
         return None
     empty = (not bool(row.tokens.any()) for row in job.rows)  # SDXL's empty negative prompt
     return (*job.size, *job.rows[0].kind, *empty)

@@ -21,6 +21,7 @@ from inference.families.image_prompt import ImageAdapter, ImageLayer, PictureEnc
 from inference.families.parts import load_part
 from inference.families.quiet import quiet
 from inference.families.weights import load_weights
+from inference.image_adapter_info import TELLS
 from inference.safetensors_file import read_header
 
 PART = "image_encoder"
@@ -144,6 +145,8 @@ def _layers(
     ends = [name.removesuffix(".processor") for name in unet.attn_processors]
     names = [name for name in ends if not name.endswith("attn1")]
     keeps = keeps_of(names, xl=xl)
+    if read_header(path).metadata.get(TELLS) == "style":
+        keeps = {name: kept | {"style"} for name, kept in keeps.items()}
     if not {"style", "composition"} <= frozenset().union(*keeps.values()):
         raise ModelError(
             f"{path} does not suit the UNet, which has no cross-attention on one side."

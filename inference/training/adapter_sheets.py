@@ -11,6 +11,7 @@ from PIL import Image
 from safetensors.torch import save
 from torch import Tensor
 
+from inference.image_adapter_info import TELLS
 from inference.training.adapter import AdapterTask, adapter_state
 from inference.training.averaged import averaged
 from inference.training.rendering import photograph
@@ -70,5 +71,6 @@ class AdapterSheets(AdapterTask):
             state = adapter_state(self.pipe.unet)
             half = {key: value.half().cpu().contiguous() for key, value in state.items()}
             # `save_file` would leave a file that only its owner can read.
-            (folder / WEIGHTS).write_bytes(save(half, metadata={"format": "pt"}))
+            facts = {"format": "pt", TELLS: "style"}
+            (folder / WEIGHTS).write_bytes(save(half, metadata=facts))
             copy.deepcopy(self.pipe.image_encoder).half().save_pretrained(folder / "image_encoder")

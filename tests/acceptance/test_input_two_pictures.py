@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from bot.model import Job
 from bot.sandbox.members import Interaction
 from bot.sandbox.posts import Post
-from inference.options import Blend, Inpaint
+from inference.options import Blend, Inpaint, Style
 
 __all__ = ["everything", "here"]  # fixtures
 
@@ -219,5 +219,15 @@ async def test_two_pictures_are_blended_without_a_word(here: Studio) -> None:
 
 
 async def test_a_model_without_an_image_adapter_says_so(here: Studio) -> None:
-    refused = await asked(here, "style", style=OTHER)
-    assert "“pocket” has none beside it" in await told(here, refused)
+    refused = await asked(here, "style", style=OTHER, model="pix2pix-color")
+    assert "“pix2pix-color” has none beside it; try the model pocket." in await told(here, refused)
+
+
+async def test_a_style_goes_to_a_model_that_can_take_it(here: Studio) -> None:
+    card = await gallery(await asked(here, "style", style=OTHER, amount=0.5))
+    job = await job_of(here, card)
+    assert (job.recipe.task, job.recipe.model, job.recipe.options) == (
+        "style",
+        "pocket",
+        Style(scale=0.5),
+    )

@@ -10,6 +10,8 @@ from diffusers import StableDiffusionImg2ImgPipeline
 from PIL import Image
 from transformers import CLIPImageProcessor
 
+from inference.image_adapter_info import TELLS
+from inference.safetensors_file import read_header
 from inference.training.__main__ import main
 from inference.training.adapter import (
     AdapterTask,
@@ -144,6 +146,7 @@ def test_from_shards_to_an_adapter_that_diffusers_loads(base: Path, tmp_path: Pa
     )
     with Image.open(out / "styled-000003.png") as sheet:
         assert sheet.size == (4 * 64, 6 * 64)
+    assert read_header(out / "adapter" / "ip_adapter.safetensors").metadata[TELLS] == "style"
     pipe = StableDiffusionImg2ImgPipeline.from_pretrained(base)
     pipe.load_ip_adapter(out / "adapter", subfolder="", weight_name="ip_adapter.safetensors")
     pipe.set_progress_bar_config(disable=True)

@@ -1,4 +1,5 @@
 import json
+import math
 import random
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import torch
 from diffusers import StableDiffusionImg2ImgPipeline
 from PIL import Image
 
+from inference.catalog import embedded
+from inference.safetensors_file import read_header
 from inference.training.captions import caption
 from inference.training.data import Facts, group
 from inference.training.pocket import (
@@ -125,6 +128,8 @@ def test_the_shipped_model_listens_to_its_prompt() -> None:
     assert blueness[1] > blueness[0] + 20
 
 
-def test_the_folder_is_small() -> None:
-    size = sum(p.stat().st_size for p in POCKET.rglob("*") if p.is_file())
-    assert size < 26_000_000
+def test_the_embedded_models_are_small() -> None:
+    files = [path for folder in embedded() for path in folder.rglob("*.safetensors")]
+    values = sum(math.prod(shape) for path in files for shape in read_header(path).shapes.values())
+    assert 2 * values < 40_000_000, "bytes in float16"
+    assert sum(path.stat().st_size for path in files) < 40_000_000

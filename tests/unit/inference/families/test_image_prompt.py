@@ -17,6 +17,7 @@ from transformers import CLIPImageProcessor
 from inference.errors import ModelError, PictureError
 from inference.families.load import load_model
 from inference.families.model import UNetModel
+from inference.image_adapter_info import TELLS
 from inference.options import Style
 from inference.request import GenerationRequest
 from inference.tasks.files import as_png
@@ -160,6 +161,14 @@ def test_a_processor_of_its_own_has_the_last_word(folder: Path) -> None:
         folder / "ip_adapter" / "image_encoder"
     )
     assert not torch.equal(rows(load(folder), asked(picture))[1], usual)
+
+
+def test_what_tells_style_alone_may_tell_it_to_every_layer(folder: Path, model: UNetModel) -> None:
+    (path,) = (folder / "ip_adapter").glob("*.safetensors")
+    save_file(load_file(path), path, metadata={TELLS: "style"})
+    for loaded, every in ((model, False), (load(folder), True)):
+        assert loaded.image_adapter is not None
+        assert all("style" in layer.keeps for layer in loaded.image_adapter.layers) is every
 
 
 def test_without_the_folder_there_is_none(folder: Path) -> None:
