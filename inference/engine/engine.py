@@ -111,11 +111,13 @@ class Engine:
 
     @property
     def capacity(self) -> int:
-        """Requests worth having at once: those of the model's own size that run together, and as
-        many that wait to take their places."""
+        """Requests worth having at once: those of the model's own size that run together and, where
+        they take turns, as many that wait to take their places. Where the oldest goes first the
+        others wait as well in the queue, which is fair and says how long it is."""
         places = self._info.pixel_budget // self._model.codec.factor**2
         rows = self._batches.most((1, places, 1), 2)
-        return 2 * min(self._settings.slots, max(FEWEST, rows // 2))
+        together = min(self._settings.slots, max(FEWEST, rows // 2))
+        return 2 * together if self._settings.turns else together
 
     @property
     def has_work(self) -> bool:
