@@ -159,9 +159,10 @@ class Trainer:
 
     def _update(self) -> dict[str, float]:
         self._set_rate(self.optimizer, self.settings.learning_rate)
-        with attention_for(self.settings.device):
+        with attention_for(self.settings.device):  # backward too: it may work values out anew
             loss, figures = self.task.loss(self.step, self._generator())
-        if self._descend(loss, self.optimizer, self.parameters):
+            moved = self._descend(loss, self.optimizer, self.parameters)
+        if moved:
             self._track()
         return figures
 
