@@ -15,8 +15,8 @@ from typing import Any
 import aiohttp
 import psutil
 
+from bot.sandbox.modes import environment_of
 from bot.sandbox.server import Sandbox
-from bot.settings import job_log_in
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS, STOP_SECONDS = 180.0, 30.0
@@ -46,10 +46,9 @@ class RealBot:
     async def start(self) -> None:
         """Until it is connected, with its commands registered."""
         own = {
-            "PALIMPSEST_HOME": str(self.home),
+            **environment_of(self.home),
             "MODEL": self._model,
             "DEVICE": "cpu",
-            "DATABASE_URL": job_log_in(self.home),
             "WEB_PORT": "0",
             "OMP_NUM_THREADS": "1",
         }
@@ -130,6 +129,24 @@ class RealBot:
         finally:
             with contextlib.suppress(psutil.NoSuchProcess):
                 engine.send_signal(signal.SIGCONT)
+
+    @contextlib.asynccontextmanager
+    async def slowed(self) -> AsyncIterator[None]:
+        """Its engine runs a tenth of the time, so that a job is watched on a fast machine too."""
+
+        async def hold() -> None:
+            while True:
+                with self.frozen():
+                    await asyncio.sleep(9 * GLANCE)
+                await asyncio.sleep(GLANCE)
+
+        holding = asyncio.create_task(hold())
+        try:
+            yield
+        finally:
+            holding.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await holding
 
     # ------------------------------------------------------------ the job log
 

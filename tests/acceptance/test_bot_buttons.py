@@ -143,7 +143,7 @@ async def test_what_waits_is_cancelled_at_once(stage: Stage) -> None:
 
 
 async def test_what_runs_is_cancelled_between_two_steps(stage: Stage) -> None:
-    async with stage.rules(max_steps=150, max_count=10):
+    async with stage.rules(max_steps=150, max_count=10), stage.bot.slowed():
         asked = await stage.ask(steps=150, count=10, strength=1.0)
         shown = await asked.wait_for(lambda post: "Painting" in post.text, PATIENCE)
         assert "step" in shown.text

@@ -82,8 +82,9 @@ async def test_every_state_at_once(stage: Stage) -> None:
 
 async def test_running_in_the_middle_of_its_steps(stage: Stage) -> None:
     async with stage.rules(max_steps=150, max_count=6):
-        asked = await stage.ask(steps=150, count=6, strength=1.0, seed=5)
-        shown = await asked.wait_for(lambda post: "Painting" in post.text, PATIENCE)
+        async with stage.bot.slowed():
+            asked = await stage.ask(steps=150, count=6, strength=1.0, seed=5)
+            shown = await asked.wait_for(lambda post: "Painting" in post.text, PATIENCE)
         await stage.bot.stop()
         row = stage.row(shown)
         assert (row["status"], row["attempts"]) == ("queued", 0)

@@ -22,8 +22,8 @@ import psutil
 from PIL import Image
 
 from bot.sandbox.members import Interaction
+from bot.sandbox.modes import environment_of
 from bot.sandbox.server import Sandbox
-from bot.settings import job_log_in
 from bot.web.metrics import quantile
 from tests import tiny
 
@@ -106,8 +106,7 @@ async def measure(folder: Path) -> tuple[float, list[Round]]:
     async with Sandbox() as sandbox:
         port = sandbox.port + 1
         own = {
-            "PALIMPSEST_HOME": str(folder / "home"),
-            "DATABASE_URL": job_log_in(folder / "home"),
+            **environment_of(folder / "home"),
             "MODEL": str(model),
             "WEB_PORT": str(port),
             "LOG_LEVEL": "ERROR",

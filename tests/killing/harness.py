@@ -17,8 +17,8 @@ import psutil
 
 from bot.model import GuildPolicy
 from bot.sandbox.members import Interaction
+from bot.sandbox.modes import environment_of
 from bot.sandbox.server import Sandbox
-from bot.settings import job_log_in
 from bot.storage.database import Database
 from bot.storage.policies import PolicyStore
 from tests.killing.crowd import DICE, JOBS, Cards, Crowd
@@ -219,8 +219,7 @@ class Chain:
         ordinary = orders.label == STAYS and not self._engine
         module = "bot" if ordinary else "tests.killing.mortal"
         own = {
-            "PALIMPSEST_HOME": str(self._home),
-            "DATABASE_URL": job_log_in(self._home),
+            **environment_of(self._home),
             "MODEL": str(self._model),
             "DEVICE": "cpu",
             "OMP_NUM_THREADS": "1",
