@@ -12,12 +12,14 @@ from tqdm import tqdm
 from inference.training.data import Pixels
 from inference.training.photographs import Photograph
 from inference.training.rendering import photograph
+from inference.training.styles import stylise
 from inference.training.world import scene
 
 
-def picture_of(seed: int, size: tuple[int, int]) -> Pixels:
-    """The scene of a seed as a photograph: uint8 [height, width, 3]; `size` is (width, height)."""
-    return (photograph(scene(seed), size) * 255 + 0.5).astype(np.uint8)
+def picture_of(seed: int, size: tuple[int, int], style: str = "photo") -> Pixels:
+    """The scene of a seed in a style: uint8 [height, width, 3]; `size` is (width, height)."""
+    made = stylise(photograph(scene(seed), size), style, seed)
+    return (made * 255 + 0.5).astype(np.uint8)
 
 
 def pictures_of(

@@ -7,7 +7,10 @@ from inference.training.gan_data import SKETCHES, sketch
 from inference.training.quality.bench import Bench, seeds
 from inference.training.quality.findings import Finding, absent, percent, unjudged
 from inference.training.quality.measures import share
-from inference.training.quality.studio import Studio
+from inference.training.quality.prompted import even
+from inference.training.quality.studio import Studio, as_png
+from inference.training.scenes import picture_of
+from inference.training.styles import STYLES
 from inference.training.world import scene
 
 WORDS = {"edit": "turn the sketch into a photo", "sketch": "", "pocket": "a photo"}
@@ -50,8 +53,41 @@ def pictured(bench: Bench) -> list[Finding]:
 
 
 def styled(bench: Bench) -> list[Finding]:
-    """A picture that names the style: no request carries one yet, so nothing can be measured."""
-    return [absent("style image", "style / subject", "≥ 80 % / ≥ 80 %")]
+    """Photographs of scenes with the look of other scenes: no word names the style."""
+    what, aims, studio = "style image", "≥ 80 % / ≥ 80 %", bench.studio
+    measure = "style / subject, when only a picture names the style"
+    if not studio.has("pocket") or studio.info("pocket").image_adapter is None:
+        return [absent(what, measure, aims)]
+    names = [name for name in STYLES if name != "photo"]
+    styles = even(names, bench.count, np.random.default_rng((47, 1)))
+    contents, side = bench.scenes(9), (bench.side, bench.side)
+    looks = [
+        picture_of(seed, side, style)
+        for seed, style in zip(seeds(10, bench.count), styles, strict=True)
+    ]
+    asked = [
+        studio.request(
+            "pocket", "", content, task="style", strength=0.6, seed=i, second=as_png(look)
+        )
+        for i, (content, look) in enumerate(zip(contents, looks, strict=True))
+    ]
+    made = studio.paint("pocket", asked)
+    bench.show("styled", [contents, looks, made])
+    verdicts = bench.look(made)
+    if not verdicts:
+        return [unjudged(what, measure, aims)]
+    style = share([v.style for v in verdicts], styles)
+    truths = [scene(seed).subject for seed in seeds(9, bench.count)]
+    subject = share([v.subject for v in verdicts], truths)
+    return [
+        Finding(
+            what=what,
+            measure=f"{measure}, {bench.count} pictures",
+            found=f"{percent(style)} / {percent(subject)}",
+            aim=aims,
+            met=style >= 0.8 and subject >= 0.8,
+        )
+    ]
 
 
 def _made(studio: Studio, role: str, words: str, drawings: list[Pixels]) -> list[Pixels]:

@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from inference.options import Inpaint
 from inference.training import spoiling
 from inference.training.data import Pixels
 from inference.training.quality.bench import Bench, average
 from inference.training.quality.findings import Finding, absent
 from inference.training.quality.measures import edge_sharpness, hole_psnr, luminance_error, psnr
+from inference.training.quality.studio import as_png
 
 SIGMAS = (10, 25, 50)
 EDITOR = "edit"
@@ -116,13 +118,10 @@ def enlarged(bench: Bench) -> list[Finding]:
 
 
 def filled(bench: Bench) -> list[Finding]:
-    """Holes painted in by the editor, against the mean colour of what is around them."""
-    what = "inpaint"
-    aims = ("better than mean fill", "0: identical")
-    if not bench.studio.has(EDITOR):
-        return [
-            absent(what, name, aim) for name, aim in zip(("inside", "outside"), aims, strict=True)
-        ]
+    """Holes painted in, against the mean colour of what is around them: by the editor, that sees
+    the hole in its source, and by pocket, that is given a mask.
+    """
+    what, aims = "inpaint", ("better than mean fill", "0: identical")
     rng = np.random.default_rng((43, 1))
     truths = bench.scenes(7)
     holes = [np.asarray(spoiling.hole((bench.side, bench.side), rng)) > 0 for _ in truths]
@@ -133,37 +132,69 @@ def filled(bench: Bench) -> list[Finding]:
     plain = [
         _with(one, hole, one[~hole].mean(axis=0)) for one, hole in zip(truths, holes, strict=True)
     ]
-    made = _restored(bench, EDITOR, "fill the hole", sources)
-    bench.show("inpaint", [sources, made, truths])
-    inside, mean = (
-        average([hole_psnr(a, b, h) for a, b, h in zip(pile, truths, holes, strict=True)])
-        for pile in (made, plain)
-    )
-    outside = max(
-        int(np.abs(a.astype(int) - b)[~h].max())
-        for a, b, h in zip(made, truths, holes, strict=True)
-    )
-    return [
-        Finding(
-            what=what,
-            measure=f"PSNR inside the hole; mean fill {mean:.1f} dB",
-            found=f"{inside:.1f} dB",
-            aim=aims[0],
-            met=inside > mean,
-        ),
-        Finding(
-            what=what,
-            measure="largest difference outside, of 255",
-            found=str(outside),
-            aim=aims[1],
-            met=outside == 0,
-        ),
+    findings = []
+    for role in (EDITOR, "pocket"):
+        if not bench.studio.has(role):
+            findings += [
+                absent(what, f"{name}, {role}", aim)
+                for name, aim in zip(("inside", "outside"), aims, strict=True)
+            ]
+            continue
+        if role == EDITOR:
+            made = _restored(bench, role, "fill the hole", sources)
+        else:
+            made = _masked(bench, role, sources, holes)
+        bench.show(f"inpaint-{role}", [sources, made, truths])
+        inside, mean = (
+            average([hole_psnr(a, b, h) for a, b, h in zip(pile, truths, holes, strict=True)])
+            for pile in (made, plain)
+        )
+        outside = max(
+            int(np.abs(a.astype(int) - b)[~h].max())
+            for a, b, h in zip(made, truths, holes, strict=True)
+        )
+        findings += [
+            Finding(
+                what=what,
+                measure=f"PSNR inside the hole, {role}; mean fill {mean:.1f} dB",
+                found=f"{inside:.1f} dB",
+                aim=aims[0],
+                met=inside > mean,
+            ),
+            Finding(
+                what=what,
+                measure=f"largest difference outside, {role}, of 255",
+                found=str(outside),
+                aim=aims[1],
+                met=outside == 0,
+            ),
+        ]
+    return findings
+
+
+def _masked(
+    bench: Bench, role: str, sources: Sequence[Pixels], holes: Sequence[NDArray[np.bool_]]
+) -> list[Pixels]:
+    asked = [
+        bench.studio.request(
+            role,
+            "a photo",
+            source,
+            task="inpaint",
+            options=Inpaint(content="fill", blur=0),
+            strength=0.9,
+            second=as_png(np.where(hole[..., None], 255, 0).astype(np.uint8).repeat(3, axis=2)),
+            seed=i,
+        )
+        for i, (source, hole) in enumerate(zip(sources, holes, strict=True))
     ]
+    return bench.studio.paint(role, asked)
 
 
 def _restored(bench: Bench, role: str, words: str, sources: Sequence[Pixels]) -> list[Pixels]:
-    return bench.studio.paint(
-        role, [bench.studio.request(role, words, one, seed=i) for i, one in enumerate(sources)]
+    studio = bench.studio
+    return studio.paint(
+        role, [studio.request(role, words, one, seed=i) for i, one in enumerate(sources)]
     )
 
 

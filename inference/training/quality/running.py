@@ -14,7 +14,7 @@ from inference.training.quality.bench import Bench, average, seeds
 from inference.training.quality.findings import Finding, absent, percent
 from inference.training.quality.measures import psnr
 from inference.training.scenes import picture_of
-from inference.training.styles import STYLES, stylise
+from inference.training.styles import STYLES
 
 ROUNDS = 5
 
@@ -29,7 +29,10 @@ def autoencoder(bench: Bench) -> list[Finding]:
     folder = bench.studio.folder("pocket")
     codec = load_model(folder, device, default_dtype(device, exact=True)).codec
     names = list(STYLES)
-    world = [_styled(seed, names[seed % len(names)], bench.side) for seed in seeds(0, bench.count)]
+    world = [
+        picture_of(seed, (bench.side, bench.side), names[seed % len(names)])
+        for seed in seeds(0, bench.count)
+    ]
     findings = []
     for (name, aim), pile in zip(aims, (world, list(bench.photos)), strict=True):
         if not pile:
@@ -47,11 +50,6 @@ def autoencoder(bench: Bench) -> list[Finding]:
             )
         )
     return findings
-
-
-def _styled(seed: int, style: str, side: int) -> Pixels:
-    body = picture_of(seed, (side, side)).astype(np.float32) / 255
-    return (stylise(body, style, seed) * 255 + 0.5).astype(np.uint8)
 
 
 @torch.inference_mode()

@@ -63,6 +63,7 @@ class Studio:
             "guidance": info.default_guidance,
             "strength": 1.0,
             "model": info.id,
+            "task": "edit" if info.follows_instructions else "img2img",
         }
         square = (self._side, self._side)
         given["height"], given["width"] = square if source is None else source.shape[:2]

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from inference.families.pix2pix import Generator, Pix2PixConfig, save_generator
+from inference.training.classifier import Classifier, save_judge
 from inference.training.commands import quality
 from inference.training.examinations import labels_of
 from inference.training.quality.bench import seeds
@@ -30,7 +31,8 @@ from inference.training.rendering import LABELS
 from inference.training.scenes import picture_of
 from inference.training.spoiling import grey, halved
 from inference.training.styles import STYLES
-from tests import tiny
+from tests import tiny, tiny_pipelines
+from tests.tiny_image_adapters import image_adapter
 
 Pixels = NDArray[np.uint8]
 
@@ -129,7 +131,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         colour = task == "color"
         config = Pix2PixConfig(task=task, luma_in=colour, chroma_out=colour, channels=(8, 8, 8))
         save_generator(Generator(config), folder / task, task)
-    (folder / "color" / "game.json").write_text('{"accuracy": 0.6}')
+        (folder / task / "game.json").write_text('{"accuracy": 0.6}')
     return folder
 
 
@@ -144,36 +146,40 @@ def test_a_studio_paints_as_users_do(models: Path) -> None:
         assert luminance_error(one, source) < 0.5
 
 
-def test_every_part_has_something_to_say(models: Path, tmp_path: Path) -> None:
+def measured(models: Path, out: Path, judge: Path, edit: str) -> list[Finding]:
+    """What the whole table says of them."""
     parser = argparse.ArgumentParser()
     quality.add_arguments(parser)
-    named = ["--pocket", str(models / "pocket"), "--color", str(models / "color")]
-    named += ["--sketch", str(models / "sketch"), "--edit", str(models / "nowhere")]
-    args = parser.parse_args(
-        [
-            "--out",
-            str(tmp_path),
-            "--count",
-            "1",
-            "--side",
-            "64",
-            "--judge",
-            str(tmp_path),
-            "--device",
-            "cpu",
-            *named,
-        ]
-    )
+    roles = {"pocket": "pocket", "color": "color", "sketch": "sketch", "edit": edit}
+    given = {"count": "1", "side": "64", "device": "cpu", "out": str(out), "judge": str(judge)}
+    given |= {role: str(models / name) for role, name in roles.items()}
+    args = parser.parse_args([word for k, v in given.items() for word in (f"--{k}", v)])
     quality.run(args)
-    found = [Finding(**one) for one in json.loads((tmp_path / "findings.json").read_text())]
+    return [Finding(**one) for one in json.loads((out / "findings.json").read_text())]
+
+
+def test_every_part_has_something_to_say(models: Path, tmp_path: Path) -> None:
+    found = measured(models, tmp_path, tmp_path, "nowhere")
     by_what = {one.what: one for one in found}
     assert len(by_what) == 12
     assert by_what["denoise"].found == "not trained"
     assert by_what["prompt adherence at strength 1"].found == "the judge is not trained"
     game = [one for one in found if one.what == "GAN game"]
-    assert [one.met for one in game] == [True, None]
+    assert [one.met for one in game] == [True, True]
     luminance = [one for one in found if one.measure.startswith("luminance, color")]
     assert luminance
     assert all(one.met for one in luminance)
     assert (tmp_path / "table.md").read_text().count("\n") == len(found) + 2
     assert {"adherence.png", "strength.png", "restyled.png"} <= {p.name for p in tmp_path.iterdir()}
+
+
+def test_with_every_model_and_a_judge_nothing_is_left_unsaid(models: Path, tmp_path: Path) -> None:
+    tiny_pipelines.instruct_pix2pix(models / "edit")
+    image_adapter(models / "pocket" / "ip_adapter", models / "pocket")
+    save_judge(Classifier(), tmp_path / "judge", {})
+    found = measured(models, tmp_path, tmp_path / "judge", "edit")
+    assert not [one for one in found if one.found in ("not trained", "the judge is not trained")]
+    outside = [one for one in found if one.measure.startswith("largest difference outside, pocket")]
+    assert [(one.found, one.met) for one in outside] == [("0", True)]
+    sheets = {p.stem for p in tmp_path.glob("*.png")}
+    assert {"styled", "sketch-edit", "inpaint-edit", "inpaint-pocket", "denoise-25"} <= sheets
