@@ -18,8 +18,9 @@ demo: $(STAMP)
 	$(BIN)/python -m bot demo --out demo
 
 # Threads that wait for each other sleep: beside other work, spinning ones would take the cores.
+# Two processes, each with whole files: many tests wait for a bot that waits for Discord.
 test: $(STAMP)
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
