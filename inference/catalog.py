@@ -19,8 +19,8 @@ __all__ = ["POCKET", "Catalog", "ModelInfo", "revision"]
 
 POCKET = Path(__file__).absolute().parent / "pocket"
 
-TASK_MODELS = {"colorize": "pix2pix-color"}
-"""Embedded models that do one task, and do it best."""
+TASK_MODELS = {"colorize": "pix2pix-color", "sketch": "pix2pix-sketch"}
+"""Embedded models that do one task; they read no words, and one source has one answer."""
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
@@ -59,9 +59,12 @@ class Catalog:
             found = [default, *(info for info in found if info.location != default.location)]
         return [self._with_adapters(info) for info in found]
 
-    def made_for(self, task: str) -> str | None:
-        """The entry that was made for this task alone, or None."""
-        made = TASK_MODELS.get(task)
+    def made_for(self, task: str, *, steered: bool = False) -> str | None:
+        """The entry that was made for this task alone, or None.
+
+        steered: whether more is asked for than that, which leaves drawings to other models.
+        """
+        made = None if steered and task == "sketch" else TASK_MODELS.get(task)
         return made if made in {folder.name for folder in embedded()} else None
 
     def find(self, name: str) -> ModelInfo:
@@ -77,7 +80,7 @@ class Catalog:
         if name in entries:
             return self._with_adapters(entries[name])
         ids = list(dict.fromkeys(info.id for info in entries.values()))
-        near = get_close_matches(name, ids, n=3, cutoff=0.4) or ids[:3]
+        near = get_close_matches(name, ids, n=3, cutoff=0.5) or ids[:3]
         raise RequestError(f"There is no model “{name}”; the nearest is {' or '.join(near)}.")
 
     def loras_for(self, model: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from inference.catalog import POCKET, Catalog
 from inference.cli_files import models_folder, read_source, write_pictures
-from inference.cli_request import FIELDS, TASK_FIELDS, make_recipe
+from inference.cli_request import FIELDS, STEERING, TASK_FIELDS, make_recipe
 from inference.model_info import ModelInfo
 from inference.request import GenerationRequest
 from inference.result import GenerationResult, Progress
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 def generate(arguments: argparse.Namespace) -> None:
     """Runs the request and writes its pictures. Raises InferenceError or OSError."""
     catalog = Catalog(models_folder(), default=arguments.model or POCKET.name)
-    model = arguments.model or catalog.made_for(arguments.task) or POCKET.name
-    info = catalog.find(model).with_vae(arguments.vae)
+    steered = any(getattr(arguments, name) for name in STEERING)
+    made_for = catalog.made_for(arguments.task, steered=steered)
+    info = catalog.find(arguments.model or made_for or POCKET.name).with_vae(arguments.vae)
     request = _request(arguments, info, catalog.shelf)
     # Only now: a wrong request should be told before torch is loaded.
     from inference.engine.factory import load_engine

@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 from inference.errors import RequestError
 from inference.families.schedulers import check_scheduler
 from inference.loras import LoraUse, check_no_tag, split_weight, take_loras
-from inference.model_info import ModelInfo
+from inference.model_info import PIX2PIX, ModelInfo
 from inference.options import OPTIONS
 from inference.request import LADDER, MAX_SEED, TASK_STRENGTHS, TASKS, Recipe
 from inference.shelf import Shelf, check_loras
@@ -39,6 +39,9 @@ TASK_FIELDS: Mapping[str, Field[Any]] = {
 
 PROMPTLESS = ("colorize", "outpaint", "upscale", "denoise", "blend", "style")
 """Tasks that know what to do without words."""
+
+STEERING = ("prompt", "negative_prompt", "strength", "steps", "guidance", "scheduler", "loras")
+"""What says more than the task does, see `Catalog.made_for`."""
 
 COMMANDS = (*TASKS, "imagine", "ladder")
 """The tasks by the names that people give them."""
@@ -71,7 +74,8 @@ def make_recipe(
     }
     values |= _task_values(values)
     values |= _options(values.get("task", "img2img"), own)
-    if "prompt" not in values and values.get("task") not in PROMPTLESS:
+    reads = info.architecture != PIX2PIX
+    if "prompt" not in values and reads and values.get("task") not in PROMPTLESS:
         raise RequestError("The field “prompt” is missing.")
     values.setdefault("prompt", "")
     check_no_tag(values.get("negative_prompt", ""), where="negative prompt")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageDraw
 
 from inference.catalog import Catalog
@@ -30,6 +31,7 @@ from inference.request import LADDER, GenerationRequest
 from inference.result import GenerationResult, Progress
 from inference.tasks.files import as_png, opened
 from inference.training.rendering import mask, render
+from inference.training.sketch_pairs import drawn_pair
 from inference.training.world import HELD_OUT, scene
 
 SIDE = 256
@@ -38,7 +40,7 @@ GAP = 4
 PHOTOGRAPHS = ("coffee", "chelsea", "astronaut")
 """scikit-image's, none of which the embedded models were trained on."""
 DRAWINGS = (HELD_OUT + 3, HELD_OUT + 8, HELD_OUT + 21)
-"""Scenes of the world's that are not trained on either, drawn in pencil."""
+"""Scenes of the world's that are not trained on either, drawn with a pen."""
 SCENE, OTHER = HELD_OUT + 60, HELD_OUT + 104
 """In daylight, which shows more than the night."""
 
@@ -102,8 +104,9 @@ def _small(picture: Image.Image) -> Image.Image:
 ENTRIES = (
     Entry(name="reimagine", prompt="a watercolor painting of a church", source=_scene),
     Entry(name="imagine", prompt="an oil painting of a lighthouse by the sea at sunset"),
+    Entry(name="sketch", task="sketch", source=_drawing),
     Entry(
-        name="sketch",
+        name="sketch-words",
         prompt="a watercolor painting of a castle",
         task="sketch",
         source=_drawing,
@@ -181,7 +184,7 @@ class Painter:
         self, entry: Entry, source: Image.Image | None, sources: Sources
     ) -> list[Image.Image]:
         """The source, the second picture and the results, as far as there are such."""
-        model = self._catalog.made_for(entry.task) or "pocket"
+        model = self._catalog.made_for(entry.task, steered=bool(entry.prompt)) or "pocket"
         info = self._catalog.find(model)
         second = None if entry.second is None else entry.second(sources)
         spoilt = None if source is None else entry.spoil(source)
@@ -227,7 +230,10 @@ def load_sources() -> Sources:
     size = (SIDE, SIDE)
     return Sources(
         photographs=photographs,
-        drawings=tuple(render(scene(seed), "pencil", size) for seed in DRAWINGS),
+        drawings=tuple(
+            Image.fromarray(drawn_pair(seed, "pen", size, np.random.default_rng(seed))[0])
+            for seed in DRAWINGS
+        ),
         scene=render(scene(SCENE), "photo", size),
         other=render(scene(OTHER), "photo", size),
         look=render(scene(OTHER), "blueprint", size),

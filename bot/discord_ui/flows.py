@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import discord
@@ -27,7 +27,7 @@ from bot.jobs.events import JobFinished
 from bot.jobs.presets import Presets
 from bot.jobs.service import Actor, JobService
 from bot.model import GuildPolicy, Job, Origin, OriginKind
-from inference.catalog import Catalog
+from inference.catalog import TASK_MODELS, Catalog
 from inference.model_info import PIX2PIX
 from inference.request import Recipe
 
@@ -187,6 +187,25 @@ class Flows:
             second_url=painted_url,
             second=second,
         )
+
+    def edited(self, wish: Wish) -> Change:
+        """The parent's recipe with what a form says of it.
+
+        Words for what a model made that reads none are for the usual one, which has its own steps
+        and strength where the form still says those of the parent.
+        """
+
+        def change(parent: Recipe, policy: GuildPolicy) -> Recipe:
+            words = wish.prompt or wish.negative_prompt
+            if not words or parent.model not in TASK_MODELS.values():
+                return wish.over(parent)
+            model = self._catalog.find(self._default_model)
+            steps = None if wish.steps == parent.steps else wish.steps
+            strength = None if wish.strength == parent.strength else wish.strength
+            anew = replace(wish, task=parent.task, steps=steps, strength=strength)
+            return anew.fresh(policy, model)
+
+        return change
 
     def _onward(self, recipe: Recipe, policy: GuildPolicy, *, painted: bool) -> Recipe:
         """What goes on from a picture is plain image-to-image, with a model that can do that.

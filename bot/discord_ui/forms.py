@@ -40,7 +40,8 @@ async def send(
                 reply_to=submission.id,
             )
         case Form.EDIT:
-            await flows.child(interaction, submission.id, change, kind=OriginKind.MODAL)
+            edited = flows.edited(wish)
+            await flows.child(interaction, submission.id, edited, kind=OriginKind.MODAL)
         case Form.UPSCALE:
             await flows.child(
                 interaction,

@@ -1,6 +1,7 @@
 """The slash commands that paint: /sketch, /ladder, /colorize and /imagine."""
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import discord
@@ -33,11 +34,17 @@ class PaintingCommands:
 
     def _sketch(self) -> Command:
         @app_commands.command(name="sketch", description="Paint over a drawing, or a photo of one")
-        @described("image", "prompt", "strength", "count", *USUAL)
+        @described(
+            "image",
+            "strength",
+            "count",
+            *USUAL,
+            prompt="What the new picture shows; without a word, what the lines show",
+        )
         async def sketch(  # noqa: PLR0917  (Discord's options are parameters)
             interaction: "discord.Interaction[Palimpsest]",
             image: discord.Attachment,
-            prompt: options.PromptOption,
+            prompt: options.NegativePromptOption = "",
             strength: options.StrengthOption | None = None,
             negative_prompt: options.NegativePromptOption | None = None,
             steps: options.StepsOption | None = None,
@@ -59,10 +66,19 @@ class PaintingCommands:
                 count=count,
                 loras=loras_of(lora),
             )
+            chosen = (strength, negative_prompt, steps, guidance, seed, count, lora, preset)
+            if model is None:
+                steered = bool(prompt) or any(one is not None for one in chosen)
+                wish, model = await self._made_for(wish, steered=steered)
             await self._asking.paint(interaction, wish, image, model, preset)
 
         offer_strengths(sketch)
         return self._asking.offering(sketch)
+
+    async def _made_for(self, wish: Wish, *, steered: bool = False) -> tuple[Wish, str | None]:
+        """The model that was made for the task, or None. It has one answer, so once is enough."""
+        made = await asyncio.to_thread(self._catalog.made_for, wish.task, steered=steered)
+        return (wish if made is None else replace(wish, count=1)), made
 
     def _ladder(self) -> Command:
         @app_commands.command(name="ladder", description="One seed at six strengths to choose from")
@@ -105,7 +121,8 @@ class PaintingCommands:
             model: str | None = None,
         ) -> None:
             wish = Wish(task="colorize", prompt=prompt, seed=seed)
-            model = model or await asyncio.to_thread(self._catalog.made_for, "colorize")
+            if model is None:
+                wish, model = await self._made_for(wish)
             await self._asking.paint(interaction, wish, image, model)
 
         self._asking.offer_models(colorize)

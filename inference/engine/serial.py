@@ -16,7 +16,7 @@ from inference.errors import GenerationCancelled, RequestError
 from inference.families.schedulers import check_scheduler
 from inference.families.serial import SerialModel, Step
 from inference.loras import refuse_loras
-from inference.model_info import ModelInfo
+from inference.model_info import PIX2PIX, ModelInfo
 from inference.request import GenerationRequest
 from inference.result import GeneratedImage, GenerationResult, Progress
 from inference.tasks.img2img import Img2Img
@@ -106,6 +106,11 @@ class SerialEngine:
             raise RequestError(
                 f"The model “{self._info.id}” cannot paint within a mask; choose one of the kinds "
                 "Stable Diffusion, SDXL, Stable Diffusion 3 or Flux, for example “pocket”."
+            )
+        if request.strengths and self._info.architecture == PIX2PIX:
+            raise RequestError(
+                f"The model “{self._info.id}” has no strength, so there is no ladder of it; "
+                "ask for one picture."
             )
         if request.task == "variations":
             raise RequestError(

@@ -11,10 +11,8 @@ from torch.nn import functional
 from inference.errors import RequestError
 from inference.families.pix2pix import Generator, load_generator, luma, with_chroma
 from inference.families.serial import Step
-from inference.request import STRENGTH_BANDS, GenerationRequest
+from inference.request import STRENGTH_BANDS, TASK_STRENGTHS, GenerationRequest
 
-_BALANCED = STRENGTH_BANDS["balanced"]
-"""What a request has that asks for no strength in particular."""
 _NO_SOURCE = "A pix2pix model paints over a picture; give it one."
 
 
@@ -33,14 +31,9 @@ class Pix2PixModel:
         self._device = next(generator.parameters()).device
 
     def prepare(self, request: GenerationRequest) -> None:
-        """Raises RequestError where there is no source, or for what cannot be had by halves."""
+        """Raises RequestError without a source, with a scheduler or with a negative prompt."""
         if request.image is None:
             raise RequestError(_NO_SOURCE)
-        if request.strength not in (_BALANCED, 1):
-            raise RequestError(
-                f"A pix2pix model has no strength such as {request.strength:g}; ask for 1, or for "
-                "0 to get the source back."
-            )
         if request.scheduler is not None:
             raise RequestError("A pix2pix model has no scheduler; do not name one.")
         if request.negative_prompt:
@@ -51,7 +44,8 @@ class Pix2PixModel:
         notes = []
         if request.prompt:
             notes.append("A pix2pix model knows one thing only and reads no prompt.")
-        if request.strength < 1:
+        unchosen = TASK_STRENGTHS.get(request.task, STRENGTH_BANDS["balanced"])
+        if request.strength not in (unchosen, 1):
             notes.append(f"A pix2pix model has no strength; {request.strength:g} did nothing.")
         if request.steps > 1:
             notes.append(f"A pix2pix model paints in one step; {request.steps} did nothing.")

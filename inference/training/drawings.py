@@ -1,7 +1,9 @@
-"""What people draw before they ask for a picture: a child's drawing of anything, as a filter."""
+"""What people draw before they ask for a picture, as filters: bare lines, a child's drawing."""
 
 import numpy as np
+from PIL import Image, ImageFilter
 
+from inference.training.data import Pixels
 from inference.training.styles import (
     Array,
     blur,
@@ -12,7 +14,38 @@ from inference.training.styles import (
     luminance,
     noise,
     saturate,
+    stretch,
 )
+
+
+def line_drawing(picture: Array, rng: np.random.Generator) -> Array:
+    """Outlines and nothing else, as a hand with one pen draws: float32 [h, w, 3] in 0..1."""
+    h, w = picture.shape[:2]
+    calm = kuwahara(picture, int(rng.integers(2, 5)))
+    edge = gradient(box(stretch(luminance(calm)), 1))
+    stroke = np.clip((edge - rng.uniform(0.03, 0.06)) * rng.uniform(20, 50), 0, 1)
+    pressure = np.clip(0.7 + 0.9 * noise((h, w), 20, rng), 0, 1)
+    value = rng.uniform(0.93, 1) - rng.uniform(0.75, 0.95) * stroke * pressure
+    return np.repeat(value[..., None], 3, axis=2).astype(np.float32)
+
+
+def pen_drawing(outlines: Pixels, rng: np.random.Generator) -> Array:
+    """Outlines (uint8 [h, w], 255 on a line) drawn by a hand with one pen: float32 [h, w, 3].
+
+    The hand trembles, presses unevenly, and its pen is thin or thick, black or of a dark colour.
+    """
+    h, w = outlines.shape
+    unit = min(h, w) / 128
+    bent = outlines[_bend((h, w), float(rng.uniform(0, 2.5)) * unit, rng)]
+    wide = int(rng.choice([1, 3, 3, 5]))
+    stroke = Image.fromarray(bent).filter(ImageFilter.MaxFilter(wide))
+    soft = stroke.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.4, 1.0))))
+    line = np.clip(np.asarray(soft, np.float32) / 255 * 1.6, 0, 1)
+    line *= np.clip(rng.uniform(0.5, 1.0) + 0.8 * noise((h, w), 20 * unit, rng), 0.25, 1)
+    grey = rng.uniform(0.0, 0.35)
+    ink = np.clip(grey + rng.uniform(0, 0.3, 3) * (rng.random() < 0.4), 0, 1).astype(np.float32)
+    paper = np.full((h, w, 3), rng.uniform(0.95, 1.0), np.float32)
+    return paper + (ink - paper) * line[..., None].astype(np.float32)
 
 
 def child_drawing(picture: Array, rng: np.random.Generator) -> Array:

@@ -287,6 +287,28 @@ def label_map(scene: Scene, size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.asarray(_Canvas(scene, *size).labels)[::2, ::2].copy()
 
 
+def outlines(scene: Scene, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Where one thing ends and another begins, by day the sun's edge too: uint8
+    [height, width], 0 or 255.
+
+    Lines are one or two pixels wide. Light, clouds and reflections have none.
+    """
+    w, h = size
+    canvas = _Canvas(scene, w, h)
+    land = np.asarray(canvas.labels) != LABELS["sky"]
+    sun = Image.new("L", (2 * w, 2 * h))
+    x, y = 2 * w * scene.body[0], 2 * h * scene.body[1]
+    radius = 2 * scene.body_size * min(w, h)
+    ImageDraw.Draw(sun).ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
+    # Every part of a thing has one colour before it is lit.
+    flat = np.where(land[..., None], np.asarray(canvas.colour), np.asarray(sun)[..., None])
+    layers = np.dstack([flat, np.asarray(canvas.labels)])
+    edge = np.zeros(land.shape, bool)
+    edge[:, 1:] |= (layers[:, 1:] != layers[:, :-1]).any(axis=2)
+    edge[1:] |= (layers[1:] != layers[:-1]).any(axis=2)
+    return edge.reshape(h, 2, w, 2).max(axis=(1, 3)).astype(np.uint8) * 255
+
+
 def mask(scene: Scene, what: str, size: tuple[int, int]) -> Image.Image:
     """Where `what` (a key of `LABELS`) is visible: mode L, 255 inside, 0 outside."""
     return Image.fromarray(((label_map(scene, size) == LABELS[what]) * 255).astype(np.uint8))

@@ -1,6 +1,6 @@
 """A pile of the world's photographs on disk, and crops of real photographs in their own colours."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,27 +23,46 @@ def picture_of(seed: int, size: tuple[int, int], style: str = "photo") -> Pixels
 
 
 def pictures_of(
-    seeds: Iterable[int], size: tuple[int, int], processes: int = 1
+    seeds: Iterable[int],
+    size: tuple[int, int],
+    processes: int = 1,
+    make: Callable[[int, tuple[int, int]], Pixels] = picture_of,
 ) -> Iterator[Pixels]:
-    """The scenes of many seeds, in order."""
-    make = partial(picture_of, size=size)
+    """What `make` makes of many seeds, in order."""
+    one = partial(_made, make, size)
     if processes <= 1:
-        yield from map(make, seeds)
+        yield from map(one, seeds)
         return
     with get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap(make, seeds, chunksize=8)
+        yield from pool.imap(one, seeds, chunksize=8)
 
 
-def pile(folder: Path, seeds: range, side: int, processes: int = 1) -> Pixels:
-    """The squares of `seeds`, uint8 [n, side, side, 3], rendered once and then kept in `folder`."""
-    path = folder / f"scenes-{side}-{seeds.start}-{seeds.stop}.npy"
+def _made(
+    make: Callable[[int, tuple[int, int]], Pixels], size: tuple[int, int], seed: int
+) -> Pixels:
+    return make(seed, size)
+
+
+def pile(  # noqa: PLR0917
+    folder: Path,
+    seeds: range,
+    side: int,
+    processes: int = 1,
+    make: Callable[[int, tuple[int, int]], Pixels] = picture_of,
+    name: str = "scenes",
+    channels: int = 3,
+) -> Pixels:
+    """The squares of `seeds`, uint8 [n, side, side, channels], rendered once and then kept in
+    `folder` under `name`.
+    """
+    path = folder / f"{name}-{side}-{seeds.start}-{seeds.stop}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(".part")
         made = np.lib.format.open_memmap(
-            beside, mode="w+", dtype=np.uint8, shape=(len(seeds), side, side, 3)
+            beside, mode="w+", dtype=np.uint8, shape=(len(seeds), side, side, channels)
         )
-        drawn = pictures_of(seeds, (side, side), processes)
+        drawn = pictures_of(seeds, (side, side), processes, make)
         for i, one in enumerate(tqdm(drawn, total=len(seeds), unit="scene", mininterval=5)):
             made[i] = one
         made.flush()

@@ -12,16 +12,11 @@ from inference.training.adversary import Discriminator
 from inference.training.commands import options
 from inference.training.data import Pixels
 from inference.training.gan import GAME, GanTask, GanTrainer
-from inference.training.gan_data import (
-    SKETCHES,
-    FolderPairs,
-    PairSource,
-    WorldPairs,
-    sketch,
-)
+from inference.training.gan_data import FolderPairs, GreyPairs, PairSource
 from inference.training.pairs import PairsError, check
 from inference.training.photographs import photographs
 from inference.training.scenes import Scenery, pile
+from inference.training.sketch_pairs import FILTERS, SketchPairs, fair_pile, sketch
 from inference.training.spoiling import grey
 
 HELP = "a conditional GAN (pix2pix) on pairs of pictures"
@@ -113,7 +108,11 @@ def _world(args: argparse.Namespace) -> PairSource:
     ]
     found = photographs(Path(args.photos) if args.photos else None)
     share = 0.2 if args.task == "colorize" else 0.1
-    return WorldPairs(args.task, Scenery(piles, found, photo_share=share), side=SIDE)
+    scenery = Scenery(piles, found, photo_share=share)
+    if args.task == "colorize":
+        return GreyPairs(scenery, side=SIDE)
+    fair = fair_pile(args.out, seeds[1], 2 * SIDE, args.processes)
+    return SketchPairs(scenery, fair, side=SIDE)
 
 
 def _watched(task: str | None) -> list[tuple[str, Pixels]]:
@@ -124,5 +123,5 @@ def _watched(task: str | None) -> list[tuple[str, Pixels]]:
     if task == "colorize":
         return [("photos", np.stack([grey(one) for one in photos]))]
     rng = np.random.default_rng(0)
-    drawn = [sketch(one, kind, rng) for one in photos for kind in SKETCHES]
+    drawn = [sketch(one, kind, rng) for one in photos for kind in FILTERS]
     return [("photos", np.stack(drawn))]

@@ -3,13 +3,13 @@
 import numpy as np
 
 from inference.training.data import Pixels
-from inference.training.gan_data import SKETCHES, sketch
 from inference.training.quality.bench import Bench, seeds
 from inference.training.quality.findings import Finding, absent, percent, unjudged
 from inference.training.quality.measures import share
 from inference.training.quality.prompted import even
 from inference.training.quality.studio import Studio, as_png
 from inference.training.scenes import picture_of
+from inference.training.sketch_pairs import DRAWINGS, drawn_pair
 from inference.training.styles import STYLES
 from inference.training.world import scene
 
@@ -18,12 +18,16 @@ STRENGTH = {"edit": 1.0, "sketch": 1.0, "pocket": 0.75}
 
 
 def pictured(bench: Bench) -> list[Finding]:
-    """Drawings of scenes, a quarter each in pencil, ink, bare lines and a child's hand."""
+    """Drawings of scenes, a fifth each in pencil, ink, with a pen, by a child and in bare lines."""
     studio, count = bench.studio, bench.count
     what, aims = "sketch → picture", "≥ 85 % / ≥ 90 %"
     rng = np.random.default_rng((47, 0))
-    truths = bench.scenes(8)
-    drawings = [sketch(one, list(SKETCHES)[i % len(SKETCHES)], rng) for i, one in enumerate(truths)]
+    side = (bench.side, bench.side)
+    pairs = [
+        drawn_pair(seed, DRAWINGS[i % len(DRAWINGS)], side, rng)
+        for i, seed in enumerate(seeds(8, count))
+    ]
+    drawings, truths = ([pair[i] for pair in pairs] for i in (0, 1))
     findings = []
     for role, words in WORDS.items():
         measure = f"subject / style “photo”, {role}"
@@ -91,8 +95,9 @@ def styled(bench: Bench) -> list[Finding]:
 
 
 def _made(studio: Studio, role: str, words: str, drawings: list[Pixels]) -> list[Pixels]:
+    task = {} if role == "edit" else {"task": "sketch"}
     asked = [
-        studio.request(role, words, one, strength=STRENGTH[role], seed=i)
+        studio.request(role, words, one, strength=STRENGTH[role], seed=i, **task)
         for i, one in enumerate(drawings)
     ]
     return studio.paint(role, asked)

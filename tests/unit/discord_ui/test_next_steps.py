@@ -26,8 +26,13 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RUN = Run(model="pocket", revision="1", scheduler="DDIMScheduler", batch_shape="", versions={})
 
 
-def job(task: str = "img2img", options: TaskOptions | None = None, **changes: Any) -> Job:
-    recipe = Recipe(prompt="x", task=task, options=options, seed=4)
+def job(
+    task: str = "img2img",
+    options: TaskOptions | None = None,
+    model: str = "pocket",
+    **changes: Any,
+) -> Job:
+    recipe = Recipe(prompt="x", task=task, options=options, seed=4, model=model)
     unset = {field.name: None for field in dataclasses.fields(Job)}
     values = {
         "id": 7,
@@ -59,6 +64,7 @@ def offered(of: Job) -> list[str]:
             "reroll weaker stronger edit source upscale variations ladder compare delete",
         ),
         (job("sketch"), "reroll weaker stronger edit source upscale ladder compare delete"),
+        (job("sketch", model="pix2pix-sketch"), "edit source upscale compare delete"),
         (job("loopback"), "reroll weaker stronger edit source upscale compare delete"),
         (job("edit"), "reroll edit source upscale compare delete"),
         (job("denoise"), "source upscale compare delete"),

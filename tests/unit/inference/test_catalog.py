@@ -161,6 +161,14 @@ def test_listing_reads_no_file_twice(folder: Path, monkeypatch: pytest.MonkeyPat
     assert [path for path in reads if os.fspath(path).startswith(str(folder))] == []
 
 
+def test_some_tasks_have_a_model_of_their_own() -> None:
+    catalog = Catalog(None)
+    assert catalog.made_for("colorize", steered=True) == "pix2pix-color"
+    assert catalog.made_for("sketch") == "pix2pix-sketch"
+    assert catalog.made_for("sketch", steered=True) is None
+    assert catalog.made_for("img2img") is None
+
+
 def test_the_owner_s_model_goes_before_an_embedded_one_that_can(
     folder: Path,
 ) -> None:

@@ -116,7 +116,6 @@ def test_what_the_network_sees_is_near_what_it_was_trained_for() -> None:
     [
         ({"scheduler": "ddim"}, "no scheduler"),
         ({"image": None, "strength": 1.0}, "give it one"),
-        ({"strength": 0.3}, "no strength such as 0.3; ask for 1"),
         ({"negative_prompt": "red"}, "no negative prompt"),
     ],
 )
@@ -130,9 +129,12 @@ def test_it_says_what_did_nothing() -> None:
     plain = request(strength=1.0)
     it.prepare(plain)
     assert it.notes(plain) == ()
-    busy = request(prompt="a red house", strength=0.6, steps=20, guidance=5.0, count=2)
+    assert it.notes(request(strength=0.6)) == (), "what nobody chose"
+    busy = request(prompt="a red house", strength=0.3, steps=20, guidance=5.0, count=2)
     it.prepare(busy)
     assert len(it.notes(busy)) == 5
+    assert it.notes(request(strength=0.3)) == ("A pix2pix model has no strength; 0.3 did nothing.",)
+    assert it.notes(request(task="sketch", strength=0.8)) == ()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,136 @@
+"""Drawings and the pictures that they show, for the pix2pix model that paints them.
+
+Pencil and ink tell light from dark, and so the time and the weather. Bare lines tell neither; a
+model that is shown them with all kinds of light paints a mean of it. What is drawn in lines is
+therefore always a clear day in summer.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from inference.tasks.sketch import clean_drawing
+from inference.training.data import Pixels
+from inference.training.drawings import child_drawing, line_drawing, pen_drawing
+from inference.training.gan_data import Pairs
+from inference.training.rendering import outlines, photograph
+from inference.training.scenes import Scenery, picture_of, pile
+from inference.training.styles import stylise
+from inference.training.world import HELD_OUT, Scene, scene
+
+SHADED = {"pencil": 0.5, "ink": 0.5}
+"""Drawings that tell the light, and how often each is drawn of those."""
+LINED = {"pen": 0.6, "child": 0.25, "line": 0.15}
+"""Drawings that do not, likewise: of exact outlines, and of what a filter finds in the picture."""
+DRAWINGS = (*SHADED, *LINED)
+FILTERS = ("pencil", "ink", "child", "line")
+"""What can be made of any picture."""
+LINED_SHARE = 0.6
+CLEANED = 0.7
+"""Share of the drawings that are seen as the task sketch hands them on, on clean paper."""
+
+
+def fair(it: Scene) -> Scene:
+    """The same on a clear day in summer; every other one with nothing around its subject."""
+    props = it.props if it.seed % 2 else ()
+    return replace(it, time="day", season="summer", weather="clear", props=props)
+
+
+def fair_picture(seed: int, size: tuple[int, int]) -> Pixels:
+    """The scene of a seed as such, and in a fourth channel its outlines: uint8 [h, w, 4]."""
+    it = fair(scene(seed))
+    picture = (photograph(it, size) * 255 + 0.5).astype(np.uint8)
+    return np.dstack([picture, outlines(it, size)])
+
+
+def fair_pile(folder: Path, seeds: range, side: int, processes: int = 1) -> Pixels:
+    """Those of many seeds, uint8 [n, side, side, 4], rendered once and then kept in `folder`."""
+    return pile(folder, seeds, side, processes, make=fair_picture, name="fair", channels=4)
+
+
+def sketch(picture: Pixels, kind: str, rng: np.random.Generator) -> Pixels:
+    """Any picture drawn in the hand `kind`, one of FILTERS."""
+    body = picture.astype(np.float32) / 255
+    if kind == "line":
+        return _bytes(line_drawing(body, rng))
+    if kind == "child":
+        return _bytes(child_drawing(body, rng))
+    return _bytes(stylise(body, kind, int(rng.integers(2**31))))
+
+
+def drawn_pair(
+    seed: int, kind: str, size: tuple[int, int], rng: np.random.Generator
+) -> tuple[Pixels, Pixels]:
+    """A drawing of a seed's scene, by one of DRAWINGS, and what it shows."""
+    if kind in SHADED:
+        picture = picture_of(seed, size)
+        return sketch(picture, kind, rng), picture
+    return _lined(fair_picture(seed, size), kind, rng)
+
+
+class SketchPairs:
+    """Drawings, and what was drawn."""
+
+    def __init__(
+        self, scenery: Scenery, lined: Pixels, *, side: int = 128, watched: int = 32
+    ) -> None:
+        """`lined` is as `fair_pile` gives it, of `side` or twice that. `watched` held-out scenes
+        are kept; pictures are squares of `side` pixels.
+        """
+        self._scenery, self._lined, self._side = scenery, lined, side
+        rng = np.random.default_rng((29, HELD_OUT))
+        pairs = [
+            drawn_pair(HELD_OUT + i, DRAWINGS[i % len(DRAWINGS)], (side, side), rng)
+            for i in range(watched)
+        ]
+        self._held = np.stack([_seen(a, rng) for a, _ in pairs]), np.stack([b for _, b in pairs])
+
+    def _one(self, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+        if rng.random() < LINED_SHARE:
+            kind = str(rng.choice(list(LINED), p=list(LINED.values())))
+            return _lined(self._crop(rng), kind, rng)
+        kind = str(rng.choice(list(SHADED), p=list(SHADED.values())))
+        picture = self._scenery.crop(self._side, rng)
+        return sketch(picture, kind, rng), picture
+
+    def _crop(self, rng: np.random.Generator) -> Pixels:
+        """A square of a fair scene, at times mirrored; twice too large a one is often halved."""
+        whole = self._lined[int(rng.integers(len(self._lined)))]
+        if rng.random() < 0.5:
+            whole = whole[:, ::-1]
+        if whole.shape[0] >= 2 * self._side and rng.random() < 0.7:
+            h, w, c = whole.shape
+            blocks = whole.reshape(h // 2, 2, w // 2, 2, c)
+            small = blocks.mean(axis=(1, 3))
+            small[..., 3] = blocks[..., 3].max(axis=(1, 3))  # a thin line stays one
+            whole = np.rint(small).astype(np.uint8)
+        y, x = (int(rng.integers(0, n - self._side + 1)) for n in whole.shape[:2])
+        return np.ascontiguousarray(whole[y : y + self._side, x : x + self._side])
+
+    def batch(self, count: int, rng: np.random.Generator) -> Pairs:
+        """Random crops."""
+        pairs = [self._one(rng) for _ in range(count)]
+        return np.stack([_seen(a, rng) for a, _ in pairs]), np.stack([b for _, b in pairs])
+
+    def held_out(self) -> Pairs:
+        """Whole scenes of held-out seeds, in every hand."""
+        return self._held
+
+
+def _lined(both: Pixels, kind: str, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+    picture = np.ascontiguousarray(both[..., :3])
+    if kind == "pen":
+        return _bytes(pen_drawing(both[..., 3], rng)), picture
+    return sketch(picture, kind, rng), picture
+
+
+def _seen(drawn: Pixels, rng: np.random.Generator) -> Pixels:
+    if rng.random() >= CLEANED:
+        return drawn
+    return np.asarray(clean_drawing(Image.fromarray(drawn)))
+
+
+def _bytes(drawn: np.ndarray) -> Pixels:
+    return (np.clip(drawn, 0, 1) * 255 + 0.5).astype(np.uint8)
