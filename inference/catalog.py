@@ -15,16 +15,21 @@ from inference.tasks.edit import no_editor
 from inference.tasks.style import TASK as STYLE
 from inference.tasks.style import check_style
 
-__all__ = ["POCKET", "Catalog", "ModelInfo", "revision"]
+__all__ = ["POCKET", "Catalog", "ModelInfo", "answers_once", "revision"]
 
 POCKET = Path(__file__).absolute().parent / "pocket"
 
 TASK_MODELS = {"colorize": "pix2pix-color", "sketch": "pix2pix-sketch"}
-"""Embedded models that do one task; they read no words, and one source has one answer."""
+"""Embedded models that do one task, see `answers_once`."""
 
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 _log = logging.getLogger(__name__)
+
+
+def answers_once(model: str) -> bool:
+    """Whether it is an embedded one that nothing steers: a source has one answer."""
+    return model in TASK_MODELS.values()
 
 
 def embedded() -> list[Path]:

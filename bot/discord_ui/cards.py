@@ -17,6 +17,7 @@ from bot.discord_ui.uploads import Parcel, Upload
 from bot.discord_ui.wording import ELLIPSIS, escaped
 from bot.jobs.service import QueuePlace
 from bot.model import Job
+from inference.catalog import answers_once
 from inference.picture import SHEET_COLUMNS
 from inference.request import MAX_SEED, Recipe
 from inference.result import Progress
@@ -136,6 +137,9 @@ def used(job: Job) -> str:
     asked = task_words(recipe.options)
     if not recipe.paints:
         return " · ".join(part for part in (asked, seconds) if part)
+    model = escaped(recipe.model.rstrip("/").rpartition("/")[2], MAX_MODEL_SHOWN)
+    if answers_once(recipe.model):
+        return " · ".join(part for part in (model, seconds) if part)
     steps = recipe.steps_run if job.steps_run is None else job.steps_run
     parts = [
         asked,
@@ -144,7 +148,7 @@ def used(job: Job) -> str:
         f"guidance {recipe.guidance:g}",
         escaped(_scheduler(job), MAX_MODEL_SHOWN),
         _seeds(recipe),
-        escaped(recipe.model.rstrip("/").rpartition("/")[2], MAX_MODEL_SHOWN),
+        model,
         *(f"LoRA {escaped(use.name, MAX_MODEL_SHOWN)} {use.weight:g}" for use in recipe.loras),
         "colours matched" if recipe.match_colours else "",
         seconds,

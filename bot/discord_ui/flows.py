@@ -27,7 +27,7 @@ from bot.jobs.events import JobFinished
 from bot.jobs.presets import Presets
 from bot.jobs.service import Actor, JobService
 from bot.model import GuildPolicy, Job, Origin, OriginKind
-from inference.catalog import TASK_MODELS, Catalog
+from inference.catalog import Catalog, answers_once
 from inference.model_info import PIX2PIX
 from inference.request import Recipe
 
@@ -197,7 +197,7 @@ class Flows:
 
         def change(parent: Recipe, policy: GuildPolicy) -> Recipe:
             words = wish.prompt or wish.negative_prompt
-            if not words or parent.model not in TASK_MODELS.values():
+            if not words or not answers_once(parent.model):
                 return wish.over(parent)
             model = self._catalog.find(self._default_model)
             steps = None if wish.steps == parent.steps else wish.steps

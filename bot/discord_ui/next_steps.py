@@ -2,7 +2,7 @@
 
 from bot.discord_ui.buttons import Action
 from bot.model import Job
-from inference.catalog import TASK_MODELS
+from inference.catalog import answers_once
 from inference.limits import MAX_SIDE
 from inference.options import Upscale
 
@@ -22,17 +22,12 @@ def next_steps(job: Job) -> list[tuple[Action, ...]]:
 def _again(job: Job) -> tuple[Action, ...]:
     if not job.recipe.paints:  # it would come to the same
         return ()
-    if _answered(job):
+    if answers_once(job.recipe.model):
         return (Action.EDIT,)
     # Over nothing there is nothing to keep more or less of.
     graded = job.recipe.has_strength and not job.imagined
     strength = (Action.WEAKER, Action.STRONGER) if graded else ()
     return (Action.REROLL, *strength, Action.EDIT)
-
-
-def _answered(job: Job) -> bool:
-    """Whether there is no other picture to be had from the same model."""
-    return job.recipe.model in TASK_MODELS.values()
 
 
 def _larger(job: Job) -> tuple[Action, ...]:
@@ -43,7 +38,7 @@ def _larger(job: Job) -> tuple[Action, ...]:
 
 def _alike(job: Job) -> tuple[Action, ...]:
     """What the same request makes with a little of it changed."""
-    if job.recipe.options is not None or _answered(job):
+    if job.recipe.options is not None or answers_once(job.recipe.model):
         return ()
     varied = (Action.VARIATIONS,) if job.recipe.task == "img2img" else ()
     return varied if job.imagined else (*varied, Action.LADDER)

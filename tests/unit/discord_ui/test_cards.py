@@ -121,6 +121,11 @@ def test_the_line_of_what_was_used(changes: dict[str, Any], words: str) -> None:
     assert words in cards.used(job(**changes))
 
 
+def test_of_what_nothing_steers_no_numbers_are_told() -> None:
+    drawn = job(model="pix2pix-sketch", task="sketch", seconds=0.4)
+    assert cards.used(drawn) == "pix2pix\\-sketch · 0.4 s"
+
+
 def test_waiting_says_the_place_and_can_be_cancelled() -> None:
     waiting = job(status=JobStatus.QUEUED)
     assert "next in line" in texts(cards.waiting(waiting, QueuePlace(position=1, seconds=None)))
