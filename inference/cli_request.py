@@ -12,7 +12,7 @@ from inference.families.schedulers import check_scheduler
 from inference.loras import LoraUse, check_no_tag, split_weight, take_loras
 from inference.model_info import PIX2PIX, ModelInfo
 from inference.options import OPTIONS
-from inference.request import LADDER, MAX_SEED, TASK_STRENGTHS, TASKS, Recipe
+from inference.request import LADDER, MAX_SEED, TASKS, Recipe
 from inference.shelf import Shelf, check_loras
 from inference.tasks.style import check_style
 
@@ -72,6 +72,9 @@ def make_recipe(
         "guidance": info.default_guidance,
         "seed": secrets.randbelow(MAX_SEED + 1),
     }
+    suits = info.strength_for(values.get("task", "img2img"))
+    if suits is not None:
+        defaults["strength"] = suits
     values |= _task_values(values)
     values |= _options(values.get("task", "img2img"), own)
     reads = info.architecture != PIX2PIX
@@ -104,8 +107,6 @@ def _task_values(values: Mapping[str, Any]) -> dict[str, Any]:
         if values.get("strength", 1) != 1:
             raise RequestError("To imagine paints over nothing; leave strength out.")
         return {"task": "img2img", "strength": 1.0}
-    if task in TASK_STRENGTHS and "strength" not in values:
-        return {"strength": TASK_STRENGTHS[task]}
     return {}
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from inference.control_info import ControlInfo, find_control
 from inference.errors import ModelError
 from inference.image_adapter_info import find_image_adapter
+from inference.request import TASK_STRENGTHS
 
 DEFAULT_BUDGET = 512 * 512
 TRANSFORMER_BUDGET = 1024 * 1024
@@ -83,6 +84,8 @@ class ModelInfo:
     adapters: absolute folder of the LoRAs and embeddings that may be used with it, or None.
     control: the ControlNet that the task sketch uses with it, or None.
     image_adapter: absolute folder of what the task style needs, or None.
+    painter: likewise of the pix2pix model that paints a drawing before the task sketch paints over
+        it, or None.
     """
 
     id: str
@@ -100,11 +103,17 @@ class ModelInfo:
     adapters: str | None = None
     control: ControlInfo | None = None
     image_adapter: str | None = None
+    painter: str | None = None
 
     @property
     def follows_instructions(self) -> bool:
         """Whether it can do the task edit."""
         return self.family in FOLLOWING
+
+    def strength_for(self, task: str) -> float | None:
+        """The strength that suits a task, where it is another than usual."""
+        # Paintings need not change as much as lines.
+        return None if task == "sketch" and self.painter else TASK_STRENGTHS.get(task)
 
     @property
     def folder(self) -> Path | None:
@@ -156,6 +165,7 @@ def describe(folder: Path) -> ModelInfo:
                 _beside(folder, own, "controlnet"),
                 steered=_ARCHITECTURES.get(family) in STEERED,
             ),
+            painter=_painter(folder, own, family),
             image_adapter=find_image_adapter(
                 folder,
                 _beside(folder, own, "ip_adapter"),
@@ -237,6 +247,16 @@ def _beside(folder: Path, own: dict[str, Any], name: str) -> str | None:
     if not isinstance(value, str):
         raise TypeError(f"{name} is no path")
     return str(Path(os.path.normpath(folder.absolute() / Path(value).expanduser())))
+
+
+def _painter(folder: Path, own: dict[str, Any], family: str) -> str | None:
+    """Raises ValueError for one without effect: lines are for a ControlNet, if there is one."""
+    painter = _beside(folder, own, "painter")
+    if painter is not None and _ARCHITECTURES.get(family) not in STEERED:
+        raise ValueError("a painter works with Stable Diffusion and SDXL only")
+    if painter is not None and ("controlnet" in own or (folder / "controlnet").is_dir()):
+        raise ValueError("there are a painter and a ControlNet, and a drawing is for one of them")
+    return painter
 
 
 def _architecture(folder: Path, index: dict[str, Any], family: str) -> str:

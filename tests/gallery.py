@@ -110,7 +110,6 @@ ENTRIES = (
         prompt="a watercolor painting of a castle",
         task="sketch",
         source=_drawing,
-        values={"strength": 0.8},
     ),
     Entry(name="colorize", task="colorize", source=_photograph, spoil=_grey),
     Entry(

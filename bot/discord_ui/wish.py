@@ -29,9 +29,10 @@ VARIED = 4
 _OPTIONS = ("negative_prompt", "strength", "steps", "guidance", "count", "scheduler")
 
 
-def _usual_strength(task: str, policy: GuildPolicy) -> float:
-    """What suits the task, as far as the guild allows it."""
-    usual = TASK_STRENGTHS.get(task, policy.default_strength)
+def _usual_strength(task: str, model: ModelInfo, policy: GuildPolicy) -> float:
+    """What suits the task and the model, as far as the guild allows it."""
+    suits = model.strength_for(task)
+    usual = policy.default_strength if suits is None else suits
     return min(max(usual, policy.min_strength), policy.max_strength)
 
 
@@ -86,7 +87,7 @@ class Wish:
             task=self.task,
             options=self.options,
             match_colours=self.match_colours,
-            strength=_usual_strength(self.task, policy),
+            strength=_usual_strength(self.task, model, policy),
             steps=model.default_steps if distilled else policy.default_steps,
             guidance=model.default_guidance,
             count=policy.default_count,

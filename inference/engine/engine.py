@@ -33,7 +33,7 @@ from inference.model_info import ModelInfo
 from inference.request import GenerationRequest
 from inference.result import GenerationResult
 from inference.tasks.edit import no_editor
-from inference.tasks.img2img import Img2Img
+from inference.tasks.img2img import Img2Img, Painter
 from inference.tasks.style import check_style
 
 
@@ -45,6 +45,7 @@ class Engine:
 
     revision, versions: go into the results. clock: seconds, monotonic. preview: None is the one
     that needs no further weights. memory: None is that of the model's device.
+    painter: paints drawings before they are painted over; None: they are as they are.
     """
 
     def __init__(
@@ -58,8 +59,10 @@ class Engine:
         clock: Callable[[], float] = time.monotonic,
         preview: Preview | None = None,
         memory: Memory | None = None,
+        painter: Painter | None = None,
     ) -> None:
         self._model = model
+        self._painter = painter
         self._info = info
         self._settings = settings
         self._revision = revision
@@ -194,7 +197,7 @@ class Engine:
 
     def _settle(self, job: Job) -> None:
         try:
-            job.task = task = Img2Img.prepare(job.request, self._info)
+            job.task = task = Img2Img.prepare(job.request, self._info, self._painter)
             job.size = self._model.codec.shape(*task.work)
             job.sees_hole = self._model.sees_hole
             if job.request.strength == 0:

@@ -67,7 +67,7 @@ def load_engine(
     settings = settings or EngineSettings.for_device(target)
     control = None if info.control is None else info.control.folder
     facts: dict[str, Any] = {
-        "revision": revision(info.location, info.vae, control, info.image_adapter),
+        "revision": revision(info.location, info.vae, control, info.image_adapter, info.painter),
         "versions": {name: version(name) for name in _LIBRARIES},
     }
     if ModelFolder(folder).pipeline not in STEPWISE:
@@ -81,7 +81,10 @@ def load_engine(
         folder, target, dtype, vae=vae, info=info, shelf=shelf, compiled=settings.compiled
     )
     preview = _preview(model.codec, info, folder)
-    engine = Engine(model, info, settings, preview=preview, **facts)
+    painter = None
+    if info.painter is not None:
+        painter = load_pix2pix(Path(info.painter), torch.device("cpu")).paint
+    engine = Engine(model, info, settings, preview=preview, painter=painter, **facts)
     return ProgramEngine(engine, info, **facts)
 
 

@@ -55,7 +55,6 @@ class Pix2PixModel:
             notes.append("A pix2pix model leaves nothing to chance; the pictures are all the same.")
         return tuple(notes)
 
-    @torch.inference_mode()
     def run(
         self,
         request: GenerationRequest,
@@ -67,12 +66,24 @@ class Pix2PixModel:
         """The one picture there is for a source. Raises RequestError where there is none."""
         if source is None:
             raise RequestError(_NO_SOURCE)
+        made = self.answer(source)
+        step(1, 1)
+        return made
+
+    @torch.inference_mode()
+    def answer(self, source: Image.Image) -> Image.Image:
+        """What it makes of a picture, in RGB and of the same size."""
         pixels = torch.from_numpy(np.array(source.convert("RGB"))).permute(2, 0, 1)[None]
         picture = pixels.to(self._device).float().div(127.5).sub(1)
         made = self._coloured(picture) if self._config.chroma_out else self._repainted(picture)
         made = made.clamp(-1, 1).add(1).mul(127.5).round().byte()[0].permute(1, 2, 0)
-        step(1, 1)
         return Image.fromarray(made.cpu().numpy())
+
+    def paint(self, drawing: Image.Image) -> Image.Image:
+        """The same at the size that the network likes to see, brought back to the drawing's."""
+        height, width = fitted(drawing.size[::-1], self._config.sample_size, self._config.factor)
+        small = drawing.resize((width, height), Image.Resampling.LANCZOS)
+        return self.answer(small).resize(drawing.size, Image.Resampling.LANCZOS)
 
     def _coloured(self, picture: Tensor) -> Tensor:
         seen = fitted(tuple(picture.shape[2:]), self._config.sample_size, self._config.factor)

@@ -1,6 +1,7 @@
 """Image to image and its kin: what happens around the denoising loop. Pillow and numpy only."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,8 +20,11 @@ from inference.tasks.files import finished, opened
 from inference.tasks.match import matched
 from inference.tasks.treatment import PLAIN, TREATMENTS, Treatment
 
-CONTROLLED = {"sketch"}
-"""The tasks that use a model's ControlNet."""
+DRAWN = {"sketch"}
+"""The tasks whose source is a drawing, for a ControlNet to follow or a painter to paint."""
+
+Painter = Callable[[Image.Image], Image.Image]
+"""Makes a painting of a drawing, RGB both and of one size. From any thread."""
 
 GREY = np.float32(127.5)
 """Half way between black and white: what a model is shown where there is nothing."""
@@ -32,16 +36,22 @@ class Img2Img:
 
     size: of the result, width and height in pixels; work: padded to the model's multiple.
     control: the ControlNet that sees the source, or None.
+    painter: makes a small painting of the drawing, which is then painted over, or None.
     """
 
     request: GenerationRequest
     size: tuple[int, int]
     work: tuple[int, int]
     control: ControlInfo | None = None
+    painter: Painter | None = None
 
     @classmethod
-    def prepare(cls, request: GenerationRequest, info: ModelInfo) -> "Img2Img":
+    def prepare(
+        cls, request: GenerationRequest, info: ModelInfo, painter: Painter | None = None
+    ) -> "Img2Img":
         """Settles the sizes: what was asked for, else the source's shape within the budget.
+
+        painter: of the model, for the tasks that use one.
 
         Raises PictureError for a source that is no picture.
         """
@@ -53,7 +63,8 @@ class Img2Img:
             request=request,
             size=size,
             work=work_size(*size, info.multiple),
-            control=info.control if request.task in CONTROLLED else None,
+            control=info.control if request.task in DRAWN else None,
+            painter=painter if request.task in DRAWN else None,
         )
 
     @cached_property
@@ -64,7 +75,8 @@ class Img2Img:
     @cached_property
     def treated(self) -> Image.Image:
         """What is painted over: the source as the task wants it, at the result's size."""
-        return self._scaled(self._treatment.before(self._given))
+        wanted = self._scaled(self._treatment.before(self._given))
+        return wanted if self.painter is None else self.painter(wanted)
 
     @property
     def _treatment(self) -> Treatment:

@@ -20,9 +20,9 @@ async def job_of(here: Studio, card: Post) -> Job:
     return await here.service.get(job_id(card))
 
 
-async def test_a_sketch_is_painted_over_boldly(here: Studio) -> None:
+async def test_a_sketch_is_painted_and_then_painted_over(here: Studio) -> None:
     recipe = (await job_of(here, await card_of(here, "sketch", prompt="a house"))).recipe
-    assert (recipe.task, recipe.strength, recipe.prompt) == ("sketch", 0.8, "a house")
+    assert (recipe.task, recipe.strength, recipe.prompt) == ("sketch", 0.6, "a house")
     recipe = (await job_of(here, await card_of(here, "sketch", prompt="x", strength=0.5))).recipe
     assert recipe.strength == 0.5
 

@@ -50,7 +50,7 @@ def test_with_words_it_is_left_to_a_model_that_reads(
 ) -> None:
     assert painted(drawing, tmp_path, "--prompt", "a house", "--steps", "5") == 0
     (line,) = capsys.readouterr().out.splitlines()
-    assert json.loads(line)["steps_run"] == 4, "of 5 at strength 0.8"
+    assert json.loads(line)["steps_run"] == 3, "of 5 at strength 0.6"
 
 
 def test_what_steers_needs_words(
