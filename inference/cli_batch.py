@@ -1,6 +1,7 @@
 """`python -m inference batch`: a file of requests together through the engine."""
 
 import argparse
+import contextlib
 import json
 import sys
 import time
@@ -81,7 +82,8 @@ def _warm(engine: "ProgramEngine", requests: dict[str, GenerationRequest]) -> No
     """One step of each size, so that no job pays for what a process does only once."""
     sizes = {(r.width, r.height): r for r in requests.values() if r.strength > 0}
     for number, request in enumerate(sizes.values()):
-        engine.submit(number, request.change(prompt="", steps=1, strength=1, count=1), _ignore)
+        with contextlib.suppress(RequestError):  # its own line says so
+            engine.submit(number, request.change(prompt="", steps=1, strength=1, count=1), _ignore)
     while engine.has_work:
         engine.step()
 

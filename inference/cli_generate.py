@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def generate(arguments: argparse.Namespace) -> None:
     """Runs the request and writes its pictures. Raises InferenceError or OSError."""
     catalog = Catalog(models_folder(), default=arguments.model or POCKET.name)
-    steered = any(getattr(arguments, name) for name in STEERING)
+    steered = any(getattr(arguments, name) not in (None, "") for name in STEERING)
     made_for = catalog.made_for(arguments.task, steered=steered)
     info = catalog.find(arguments.model or made_for or POCKET.name).with_vae(arguments.vae)
     request = _request(arguments, info, catalog.shelf)

@@ -40,7 +40,10 @@ TASK_FIELDS: Mapping[str, Field[Any]] = {
 PROMPTLESS = ("colorize", "outpaint", "upscale", "denoise", "blend", "style")
 """Tasks that know what to do without words."""
 
-STEERING = ("prompt", "negative_prompt", "strength", "steps", "guidance", "scheduler", "loras")
+STEERING = (
+    *("prompt", "negative_prompt", "strength", "steps", "guidance"),
+    *("seed", "count", "scheduler", "loras"),
+)
 """What says more than the task does, see `Catalog.made_for`."""
 
 COMMANDS = (*TASKS, "imagine", "ladder")

@@ -2,7 +2,7 @@
 
 What they cannot tell (a title, how many steps suit it) may stand in a `palimpsest.json` beside
 `model_index.json`, with the keys `title`, `steps`, `guidance`, `scheduler`, `vae`, `preview_vae`,
-`ip_adapter` and those of `inference.control_info`, all optional.
+`ip_adapter`, `painter` and those of `inference.control_info`, all optional.
 """
 
 import hashlib
@@ -250,11 +250,19 @@ def _beside(folder: Path, own: dict[str, Any], name: str) -> str | None:
 
 
 def _painter(folder: Path, own: dict[str, Any], family: str) -> str | None:
-    """Raises ValueError for one without effect: lines are for a ControlNet, if there is one."""
+    """A folder, or the name of an embedded model, so that a copy of pocket finds its own.
+
+    Raises ValueError for one without effect, and where there is a ControlNet too.
+    """
     painter = _beside(folder, own, "painter")
-    if painter is not None and _ARCHITECTURES.get(family) not in STEERED:
+    if painter is None:
+        return None
+    embedded = Path(__file__).absolute().parent / str(own["painter"])
+    if (embedded / "model_index.json").is_file() and not Path(painter).exists():
+        painter = str(embedded)
+    if _ARCHITECTURES.get(family) not in STEERED:
         raise ValueError("a painter works with Stable Diffusion and SDXL only")
-    if painter is not None and ("controlnet" in own or (folder / "controlnet").is_dir()):
+    if own.get("controlnet") or (folder / "controlnet").is_dir():
         raise ValueError("there are a painter and a ControlNet, and a drawing is for one of them")
     return painter
 

@@ -139,7 +139,8 @@ def used(job: Job) -> str:
         return " · ".join(part for part in (asked, seconds) if part)
     model = escaped(recipe.model.rstrip("/").rpartition("/")[2], MAX_MODEL_SHOWN)
     if answers_once(recipe.model):
-        return " · ".join(part for part in (model, seconds) if part)
+        matched = "colours matched" if recipe.match_colours else ""
+        return " · ".join(part for part in (asked, model, matched, seconds) if part)
     steps = recipe.steps_run if job.steps_run is None else job.steps_run
     parts = [
         asked,

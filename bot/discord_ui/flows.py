@@ -28,6 +28,7 @@ from bot.jobs.presets import Presets
 from bot.jobs.service import Actor, JobService
 from bot.model import GuildPolicy, Job, Origin, OriginKind
 from inference.catalog import Catalog, answers_once
+from inference.loras import with_tags
 from inference.model_info import PIX2PIX
 from inference.request import Recipe
 
@@ -191,18 +192,26 @@ class Flows:
     def edited(self, wish: Wish) -> Change:
         """The parent's recipe with what a form says of it.
 
-        Words for what a model made that reads none are for the usual one, which has its own steps
-        and strength where the form still says those of the parent.
+        New words for what a model made that reads none are for the usual one, which has its own
+        steps and strength where the form still says those of the parent.
         """
 
         def change(parent: Recipe, policy: GuildPolicy) -> Recipe:
-            words = wish.prompt or wish.negative_prompt
-            if not words or not answers_once(parent.model):
+            prefilled = with_tags(parent.prompt, parent.loras), parent.negative_prompt
+            said = wish.prompt, wish.negative_prompt or ""
+            if said == prefilled or not any(said) or not answers_once(parent.model):
                 return wish.over(parent)
             model = self._catalog.find(self._default_model)
             steps = None if wish.steps == parent.steps else wish.steps
             strength = None if wish.strength == parent.strength else wish.strength
-            anew = replace(wish, task=parent.task, steps=steps, strength=strength)
+            anew = replace(
+                wish,
+                task=parent.task,
+                options=parent.options,
+                match_colours=parent.match_colours,
+                steps=steps,
+                strength=strength,
+            )
             return anew.fresh(policy, model)
 
         return change

@@ -17,6 +17,7 @@ from discord import ui
 from bot.discord_ui.wish import Wish, parse_strength, parse_whole
 from bot.errors import Gone
 from bot.model import GuildPolicy, Job
+from inference.catalog import answers_once
 from inference.loras import MAX_LORAS, MAX_NAME, with_tags
 from inference.request import (
     MAX_PROMPT,
@@ -184,7 +185,8 @@ def _over_result(form: Form, title: str, job: Job) -> ui.Modal:
         raise Gone("These pictures are no longer there.")
     recipe = job.recipe
     # What goes on from an edited picture is edited again, and knows no strength.
-    strength = recipe.strength if recipe.has_strength else STRENGTH_BANDS["balanced"]
+    chosen = recipe.has_strength and not answers_once(recipe.model)
+    strength = recipe.strength if chosen else STRENGTH_BANDS["balanced"]
     strengths = [] if recipe.task == "edit" else [_strength(f"{strength:g}")]
     return _form(
         form,

@@ -9,7 +9,6 @@ from inference.engine.files import Files
 from inference.engine.job import Job
 from inference.engine.ladder import Ladder
 from inference.engine.largest import Largest
-from inference.errors import PictureError
 from inference.families.cache import Cache
 from inference.families.latents import Levels, Posterior
 
@@ -83,7 +82,7 @@ class Encoder:
                 continue
             try:
                 pictures[key] = self._read(sharing[0])
-            except PictureError as error:
+            except Exception as error:  # a painter's may be of any kind
                 for wanted in sharing:
                     wanted.job.fail(error)
         made = self._autoencoder.encode(size, list(pictures.values()))

@@ -39,7 +39,9 @@ class Files:
 
     def forget(self, job: Job) -> None:
         """Its source is not needed, or no longer."""
-        self._reading.pop(job, None)
+        future = self._reading.pop(job, None)
+        if future is not None:
+            future.cancel()
 
     def write(self, slot: Slot, pixels: Pixels) -> None:
         """Begins to write a finished picture."""

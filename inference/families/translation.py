@@ -11,7 +11,7 @@ from torch.nn import functional
 from inference.errors import RequestError
 from inference.families.pix2pix import Generator, load_generator, luma, with_chroma
 from inference.families.serial import Step
-from inference.request import STRENGTH_BANDS, TASK_STRENGTHS, GenerationRequest
+from inference.request import GenerationRequest
 
 _NO_SOURCE = "A pix2pix model paints over a picture; give it one."
 
@@ -44,9 +44,6 @@ class Pix2PixModel:
         notes = []
         if request.prompt:
             notes.append("A pix2pix model knows one thing only and reads no prompt.")
-        unchosen = TASK_STRENGTHS.get(request.task, STRENGTH_BANDS["balanced"])
-        if request.strength not in (unchosen, 1):
-            notes.append(f"A pix2pix model has no strength; {request.strength:g} did nothing.")
         if request.steps > 1:
             notes.append(f"A pix2pix model paints in one step; {request.steps} did nothing.")
         if request.guidance not in (0, 1):

@@ -14,7 +14,7 @@ from inference.training.styles import STYLES
 from inference.training.world import scene
 
 WORDS = {"edit": "turn the sketch into a photo", "sketch": "", "pocket": "a photo"}
-STRENGTH = {"edit": 1.0, "sketch": 1.0, "pocket": 0.75}
+STRENGTH = {"edit": 1.0, "sketch": 1.0, "pocket": 0.6}
 
 
 def pictured(bench: Bench) -> list[Finding]:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from inference.catalog import POCKET
 from inference.cli_request import make_recipe
 from inference.engine.factory import load_engine
 from inference.engine.programs import ProgramEngine
@@ -69,6 +70,34 @@ def test_other_tasks_and_the_kept_source_are_as_they_were(
     asked = [ask(source), ask(source, task="sketch", strength=0.0)]
     mine, others = run(engine, asked), run(bare, asked)
     assert [a.images[0].data for a in mine] == [b.images[0].data for b in others]
+
+
+def test_a_painter_that_fails_costs_one_job(
+    folder: Path, source: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("too small")
+
+    monkeypatch.setattr("inference.families.translation.Pix2PixModel.paint", fail)
+    engine = load_engine(describe(folder), "cpu")
+    results = {}
+    for number, task in enumerate(("sketch", "img2img")):
+        engine.submit(number, ask(source, task=task), lambda progress: None)
+    while engine.has_work:
+        results |= {outcome.job_id: outcome.result for outcome in engine.step()}
+    assert isinstance(results[0], ValueError)
+    assert not isinstance(results[1], Exception)
+
+
+def test_a_copy_finds_an_embedded_painter_by_its_name(tmp_path: Path) -> None:
+    copy = tmp_path / "mine"
+    copy.mkdir()
+    for name in ("model_index.json", "palimpsest.json"):
+        shutil.copy(POCKET / name, copy)
+    assert describe(copy).painter == str(POCKET.parent / "pix2pix-sketch")
+    own = tmp_path / "mine" / "pix2pix-sketch"
+    own.mkdir()
+    assert describe(copy).painter == str(own), "what lies there goes first"
 
 
 def test_less_is_painted_over_where_there_is_a_painting(folder: Path) -> None:

@@ -129,12 +129,10 @@ def test_it_says_what_did_nothing() -> None:
     plain = request(strength=1.0)
     it.prepare(plain)
     assert it.notes(plain) == ()
-    assert it.notes(request(strength=0.6)) == (), "what nobody chose"
     busy = request(prompt="a red house", strength=0.3, steps=20, guidance=5.0, count=2)
     it.prepare(busy)
-    assert len(it.notes(busy)) == 5
-    assert it.notes(request(strength=0.3)) == ("A pix2pix model has no strength; 0.3 did nothing.",)
-    assert it.notes(request(task="sketch", strength=0.8)) == ()
+    assert len(it.notes(busy)) == 4
+    assert it.notes(request(strength=0.3)) == (), "nobody can tell whether it was chosen"
 
 
 @pytest.fixture(scope="module")
