@@ -111,6 +111,7 @@ ENTRIES = (
         task="sketch",
         source=_drawing,
     ),
+    Entry(name="edit", prompt="make it a watercolour painting", task="edit", source=_scene),
     Entry(name="colorize", task="colorize", source=_photograph, spoil=_grey),
     Entry(
         name="ladder",
@@ -184,6 +185,8 @@ class Painter:
     ) -> list[Image.Image]:
         """The source, the second picture and the results, as far as there are such."""
         model = self._catalog.made_for(entry.task, steered=bool(entry.prompt)) or "pocket"
+        if entry.task == "edit":
+            model = self._catalog.editor() or model
         info = self._catalog.find(model)
         second = None if entry.second is None else entry.second(sources)
         spoilt = None if source is None else entry.spoil(source)

@@ -83,8 +83,8 @@ async def test_what_can_be_chosen_is_offered(stage: Stage) -> None:
     ]
     models = await ada.autocomplete("studio", "reimagine", "model", "")
     names = [one["value"] for one in models]
-    assert names == ["tiny", "pocket", "pix2pix-color", "pix2pix-sketch", "charcoal"]
-    assert await ada.autocomplete("studio", "reimagine", "model", "char") == models[4:]
+    assert names == ["tiny", "pocket", "pix2pix-color", "pix2pix-sketch", "pocket-edit", "charcoal"]
+    assert await ada.autocomplete("studio", "reimagine", "model", "char") == models[5:]
 
 
 async def test_what_is_outside_of_a_range_cannot_be_typed(stage: Stage) -> None:

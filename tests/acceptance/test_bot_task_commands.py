@@ -56,3 +56,11 @@ async def test_loops_with_matched_colours(stage: Stage) -> None:
     plain = await stage.card(seed=3, steps=4)
     assert shown(card)[0].tobytes() != shown(plain)[0].tobytes()
     assert "2 times over" in card.text
+
+
+async def test_an_instruction_is_followed_by_the_embedded_editor(stage: Stage) -> None:
+    card = await card_of(stage, "edit", instruction="turn the sketch into a photo", steps=4)
+    row = await stage.delivered(card, status="succeeded")
+    assert row["recipe"]["model"] == "pocket-edit"
+    width, height = shown(card)[0].size
+    assert (round(width / height, 1), width * height <= 256 * 256) == (1.3, True), "its own size"

@@ -148,7 +148,7 @@ async def test_an_amount_of_noise_is_a_number_within_limits(here: Studio, amount
     assert "neither “auto” nor a number from 0 to 100" in text or "outside 0 to 100" in text
 
 
-async def test_an_edit_goes_to_a_model_that_follows_instructions(here: Studio) -> None:
+async def test_an_edit_goes_to_the_owner_s_model_that_follows_instructions(here: Studio) -> None:
     card = await card_of(
         here, "edit", instruction="make it night", image_guidance=1.8, guidance=7.0
     )
@@ -166,9 +166,11 @@ async def test_an_edit_goes_to_a_model_that_follows_instructions(here: Studio) -
 
 async def test_an_edit_is_refused_before_anything_runs(here: Studio) -> None:
     text = await told(here, await asked(here, "edit", instruction="make it night", model="pocket"))
-    assert text == f"The model “pocket” does not follow instructions; choose {EDITOR}."
+    assert (
+        text == f"The model “pocket” does not follow instructions; choose pocket-edit or {EDITOR}."
+    )
     choices = await here.sandbox.member("ada").autocomplete("studio", "edit", "model", "")
-    assert [choice["value"] for choice in choices] == [EDITOR]
+    assert [choice["value"] for choice in choices] == ["pocket-edit", EDITOR]
 
 
 async def test_one_instruction_follows_another(here: Studio) -> None:

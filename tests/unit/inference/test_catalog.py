@@ -135,7 +135,7 @@ def test_a_repository_is_assumed_to_be_usual_until_it_is_here(hub: Path) -> None
     ("name", "says"),
     [
         ("dreamshaper", "There is no model “dreamshaper”; the nearest is dream-shaper."),
-        ("poket", "the nearest is pocket."),
+        ("poket", "the nearest is pocket or pocket-edit."),
         ("zzz", "the nearest is pocket or "),
         ("/etc", "There is no model “/etc”"),
         ("runwayml/stable-diffusion-v1-5", "There is no model"),
