@@ -53,7 +53,7 @@ async def test_bands_models_and_own_jobs_are_offered(here: Studio) -> None:
         ("bold (0.75)", 0.75),
     ]
     models = await ada.autocomplete("studio", "reimagine", "model", "pock")
-    assert [one["value"] for one in models] == ["pocket"]
+    assert [one["value"] for one in models] == ["pocket", "pocket-edit"]
     here.painter.pause()
     running = await ask(here, prompt="mine")
     await running.wait_for(lambda post: "mine" in post.text)
