@@ -40,10 +40,7 @@ TASK_FIELDS: Mapping[str, Field[Any]] = {
 PROMPTLESS = ("colorize", "outpaint", "upscale", "denoise", "blend", "style")
 """Tasks that know what to do without words."""
 
-STEERING = (
-    *("prompt", "negative_prompt", "strength", "steps", "guidance"),
-    *("seed", "count", "scheduler", "loras"),
-)
+STEERING = tuple(name for name in FIELDS if name not in ("task", "size", "match_colours"))
 """What says more than the task does, see `Catalog.made_for`."""
 
 COMMANDS = (*TASKS, "imagine", "ladder")

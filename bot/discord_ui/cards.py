@@ -138,23 +138,28 @@ def used(job: Job) -> str:
     if not recipe.paints:
         return " · ".join(part for part in (asked, seconds) if part)
     model = escaped(recipe.model.rstrip("/").rpartition("/")[2], MAX_MODEL_SHOWN)
-    if answers_once(recipe.model):
-        matched = "colours matched" if recipe.match_colours else ""
-        return " · ".join(part for part in (asked, model, matched, seconds) if part)
-    steps = recipe.steps_run if job.steps_run is None else job.steps_run
     parts = [
         asked,
-        _strength(recipe) if recipe.has_strength and not job.imagined else "",
-        f"{steps} step{'' if steps == 1 else 's'}",
-        f"guidance {recipe.guidance:g}",
-        escaped(_scheduler(job), MAX_MODEL_SHOWN),
-        _seeds(recipe),
+        *([] if answers_once(recipe.model) else _numbers(job)),
         model,
         *(f"LoRA {escaped(use.name, MAX_MODEL_SHOWN)} {use.weight:g}" for use in recipe.loras),
         "colours matched" if recipe.match_colours else "",
         seconds,
     ]
     return " · ".join(part for part in parts if part)
+
+
+def _numbers(job: Job) -> list[str]:
+    """What steered the model beside the prompt; some may be empty."""
+    recipe = job.recipe
+    steps = recipe.steps_run if job.steps_run is None else job.steps_run
+    return [
+        _strength(recipe) if recipe.has_strength and not job.imagined else "",
+        f"{steps} step{'' if steps == 1 else 's'}",
+        f"guidance {recipe.guidance:g}",
+        escaped(_scheduler(job), MAX_MODEL_SHOWN),
+        _seeds(recipe),
+    ]
 
 
 def _scheduler(job: Job) -> str:

@@ -180,7 +180,7 @@ class Flows:
             recipe = await asyncio.to_thread(
                 self._onward, one, policy, painted=painted_url is not None
             )
-        recipe = change(recipe, policy)
+        recipe = await asyncio.to_thread(change, recipe, policy)  # it may ask the catalogue
         return Order(
             recipe=recipe,
             parent_id=parent.id,

@@ -66,9 +66,8 @@ class PaintingCommands:
                 count=count,
                 loras=loras_of(lora),
             )
-            chosen = (strength, negative_prompt, steps, guidance, seed, count, lora, preset)
             if model is None:
-                steered = bool(prompt) or any(one is not None for one in chosen)
+                steered = preset is not None or wish != Wish(task="sketch", prompt="")
                 wish, model = await self._made_for(wish, steered=steered)
             await self._asking.paint(interaction, wish, image, model, preset)
 

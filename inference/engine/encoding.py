@@ -82,7 +82,7 @@ class Encoder:
                 continue
             try:
                 pictures[key] = self._read(sharing[0])
-            except Exception as error:  # a painter's may be of any kind
+            except Exception as error:  # whatever a painter raises, others' pictures go on
                 for wanted in sharing:
                     wanted.job.fail(error)
         made = self._autoencoder.encode(size, list(pictures.values()))
@@ -94,7 +94,7 @@ class Encoder:
                 wanted.job.fail(self._largest.refusal(wanted.job))
 
     def _read(self, wanted: _Wanted) -> Levels:
-        """Raises PictureError."""
+        """Raises PictureError, and what a painter raises."""
         if not wanted.kept:
             return self._files.source(wanted.job)
         assert wanted.job.task is not None

@@ -1,6 +1,7 @@
 """Pictures read from and written to files, beside the model's work.
 
 Both take as long as several steps of a model on a GPU, and need no interpreter lock while they do.
+Where a model has a painter, a drawing is painted when it is read.
 """
 
 from collections.abc import Callable
@@ -33,7 +34,7 @@ class Files:
             self._reading[job] = self._pool.submit(_read(job))
 
     def source(self, job: Job) -> Pixels:
-        """The source at the work size. Raises PictureError."""
+        """The source at the work size. Raises PictureError, and what a painter raises."""
         future = self._reading.pop(job, None)
         return _read(job)() if future is None else future.result()
 

@@ -1,9 +1,10 @@
 """A pile of the world's photographs on disk, and crops of real photographs in their own colours."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -22,14 +23,18 @@ def picture_of(seed: int, size: tuple[int, int], style: str = "photo") -> Pixels
     return (made * 255 + 0.5).astype(np.uint8)
 
 
+class Make(Protocol):
+    """Makes a picture, uint8 [height, width, channels]; `size` is (width, height)."""
+
+    def __call__(self, seed: int, /, size: tuple[int, int]) -> Pixels:
+        """The same for the same seed."""
+
+
 def pictures_of(
-    seeds: Iterable[int],
-    size: tuple[int, int],
-    processes: int = 1,
-    make: Callable[[int, tuple[int, int]], Pixels] = picture_of,
+    seeds: Iterable[int], size: tuple[int, int], processes: int = 1, make: Make = picture_of
 ) -> Iterator[Pixels]:
     """What `make` makes of many seeds, in order."""
-    one = partial(_made, make, size)
+    one = partial(make, size=size)
     if processes <= 1:
         yield from map(one, seeds)
         return
@@ -37,18 +42,13 @@ def pictures_of(
         yield from pool.imap(one, seeds, chunksize=8)
 
 
-def _made(
-    make: Callable[[int, tuple[int, int]], Pixels], size: tuple[int, int], seed: int
-) -> Pixels:
-    return make(seed, size)
-
-
-def pile(  # noqa: PLR0917
+def pile(
     folder: Path,
     seeds: range,
     side: int,
     processes: int = 1,
-    make: Callable[[int, tuple[int, int]], Pixels] = picture_of,
+    *,
+    make: Make = picture_of,
     name: str = "scenes",
     channels: int = 3,
 ) -> Pixels:

@@ -25,8 +25,8 @@ SHADED = {"pencil": 0.5, "ink": 0.5}
 LINED = {"pen": 0.6, "child": 0.25, "line": 0.15}
 """Drawings that do not, likewise: of exact outlines, and of what a filter finds in the picture."""
 DRAWINGS = (*SHADED, *LINED)
-FILTERS = ("pencil", "ink", "child", "line")
-"""What can be made of any picture."""
+FILTERS = tuple(kind for kind in DRAWINGS if kind != "pen")
+"""What can be made of any picture; a pen needs a scene's outlines."""
 LINED_SHARE = 0.6
 CLEANED = 0.7
 """Share of the drawings that are seen as the task sketch hands them on, on clean paper."""

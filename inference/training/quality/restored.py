@@ -145,14 +145,8 @@ def filled(bench: Bench) -> list[Finding]:
         else:
             made = _masked(bench, role, sources, holes)
         bench.show(f"inpaint-{role}", [sources, made, truths])
-        inside, mean = (
-            average([hole_psnr(a, b, h) for a, b, h in zip(pile, truths, holes, strict=True)])
-            for pile in (made, plain)
-        )
-        outside = max(
-            int(np.abs(a.astype(int) - b)[~h].max())
-            for a, b, h in zip(made, truths, holes, strict=True)
-        )
+        inside, mean = (_inside(pile, truths, holes) for pile in (made, plain))
+        outside = _outside(made, truths, holes)
         findings += [
             Finding(
                 what=what,
@@ -172,9 +166,23 @@ def filled(bench: Bench) -> list[Finding]:
     return findings
 
 
-def _masked(
-    bench: Bench, role: str, sources: Sequence[Pixels], holes: Sequence[NDArray[np.bool_]]
-) -> list[Pixels]:
+Holes = Sequence[NDArray[np.bool_]]
+
+
+def _inside(made: Sequence[Pixels], truths: Sequence[Pixels], holes: Holes) -> float:
+    """Mean PSNR of what is in the holes, in dB."""
+    return average([hole_psnr(a, b, h) for a, b, h in zip(made, truths, holes, strict=True)])
+
+
+def _outside(made: Sequence[Pixels], truths: Sequence[Pixels], holes: Holes) -> int:
+    """The largest difference of a pixel beside the holes, of 255."""
+    apart = (
+        np.abs(a.astype(int) - b)[~h].max() for a, b, h in zip(made, truths, holes, strict=True)
+    )
+    return int(max(apart))
+
+
+def _masked(bench: Bench, role: str, sources: Sequence[Pixels], holes: Holes) -> list[Pixels]:
     asked = [
         bench.studio.request(
             role,
