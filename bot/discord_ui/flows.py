@@ -219,8 +219,8 @@ class Flows:
     def _onward(self, recipe: Recipe, policy: GuildPolicy, *, painted: bool) -> Recipe:
         """What goes on from a picture is plain image-to-image, with a model that can do that.
 
-        From an edited one it is the next instruction. painted: only within a mask, which models
-        that follow instructions cannot do.
+        From an edited one it is the next instruction. painted: only within a mask, of which
+        the words say what is to be seen there, not what is to be done.
         """
         if recipe.task in ("img2img", "edit") and not painted:
             return recipe

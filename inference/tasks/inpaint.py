@@ -12,7 +12,7 @@ from inference.request import GenerationRequest
 from inference.tasks.files import finished, opened
 from inference.tasks.filling import filled, noised
 from inference.tasks.mask import FAINT, given_mask, softened, transparent_mask
-from inference.tasks.patch import patch_request, patch_size, scaled_mask
+from inference.tasks.patch import patch_request, patch_size, scaled_mask, told_request
 from inference.tasks.programs import Product, Program, Round
 
 NOISE = 80.0
@@ -46,6 +46,8 @@ class Patch:
             under = filled(under, hole)
         if self.content == "noise":
             under = noised(under, hole, amount=NOISE, seed=self.seed)
+        if info.follows_instructions:
+            return told_request(request, under)
         seen = self.soft.point([255 if level >= FAINT else 0 for level in range(256)])
         painted = scaled_mask(ImageChops.lighter(self.mask, seen), size)
         return patch_request(request, info, under, painted)
@@ -59,6 +61,9 @@ class Patch:
 
 def inpaint(request: GenerationRequest, info: ModelInfo) -> Program:
     """The masked part of the source painted anew, at the source's size; at strength 0 the source.
+
+    A model that follows instructions is given the whole patch, and what it changes beside the mask
+    is not taken.
 
     Raises RequestError without a mask, or with one that leaves nothing to be painted.
     """

@@ -35,6 +35,19 @@ def patch_request(
     )
 
 
+def told_request(request: GenerationRequest, under: Image.Image) -> GenerationRequest:
+    """The same for a model that follows instructions, which knows neither mask nor strength."""
+    return request.change(
+        task="edit",
+        options=None,
+        second=None,
+        strength=1.0,
+        width=under.width,
+        height=under.height,
+        image=as_png(under),
+    )
+
+
 def scaled_mask(mask: Image.Image, size: tuple[int, int]) -> Image.Image:
     """A mask in L, 0 or 255, at another size; what is touched at all is within."""
     if mask.size == size:

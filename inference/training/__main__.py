@@ -16,6 +16,7 @@ from inference.training.commands import (
     pocket,
     quality,
     render,
+    words,
 )
 
 
@@ -34,6 +35,7 @@ class Command(Protocol):
 COMMANDS: dict[str, Command] = {
     "autoencoder": autoencoder,
     "render": render,
+    "words": words,
     "pocket": pocket,
     "edit": edit,
     "lora": lora,

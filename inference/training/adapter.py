@@ -2,11 +2,13 @@
 
 The construction of IP-Adapter (Ye et al. 2023): an image encoder's vector becomes four tokens, and
 every cross-attention gets a second pair of key and value projections for them, whose result is
-added to that of the words. There is no pretrained image encoder here, so a small one is trained
-along, and is helped by a judge that has to tell the style from the same vector.
+added to that of the words. There is no pretrained image encoder here, so a small one first learns
+to name styles (`looking`), and its judge stays with it.
 
 What is learned is style, not content: the picture that prompts shows something else than the one
-that is to come out, in the same style; the words, if any, never name it.
+that is to come out, in the same style; the words, if any, never name it. The teacher is the model
+itself, told the style in words: what it answers then is what it shall answer to the picture (a
+distillation, Hinton et al. 2015), which is a far less noisy aim than the target's own noise.
 """
 
 import random
@@ -15,18 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from diffusers.models.embeddings import ImageProjection
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
-from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
-from inference.training.captions import content
-from inference.training.data import Pixels
+from inference.training.captions import STYLE_WORDS, content
 from inference.training.edits import same_body
+from inference.training.looking import glance, to_encoder
 from inference.training.lora import RATIO
 from inference.training.noising import Noising, carrying
 from inference.training.pocket import Latents
@@ -41,10 +40,12 @@ DROPPED = 0.05
 """Share of the examples without words, likewise without the style picture, likewise neither."""
 JUDGED = 0.1
 """Weight of the judge's error."""
+TAUGHT = 0.75
+"""What the teacher's answer counts beside the target."""
 
 
 def build_image_encoder(
-    width: int = 128, layers: int = 4, side: int = SIDE, patch: int = 16
+    width: int = 128, layers: int = 3, side: int = SIDE, patch: int = 16
 ) -> CLIPVisionModelWithProjection:
     """An untrained vision transformer that makes one vector, `width` wide, of a picture."""
     return CLIPVisionModelWithProjection(
@@ -105,20 +106,11 @@ def _cross_attention(unet: Any) -> list[tuple[int, str]]:
     return [(2 * i + 1, name) for i, name in enumerate(names)]
 
 
-def to_encoder(pictures: Sequence[Pixels], side: int) -> Tensor:
-    """[n, 3, side, side] as CLIP's image processor makes them of square pictures."""
-    scaled = [
-        np.asarray(Image.fromarray(one).resize((side, side), Image.Resampling.BICUBIC))
-        for one in pictures
-    ]
-    values = torch.from_numpy(np.stack(scaled)).permute(0, 3, 1, 2).float() / 255
-    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (OPENAI_CLIP_MEAN, OPENAI_CLIP_STD))
-    return (values - mean) / std
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StyleDraw:
-    """One example: indices into the shard, the steps, and the words, which never name the style."""
+    """One example: indices into the shard, the steps, the words, which never name the style, and
+    what the teacher is told, which does.
+    """
 
     target: int
     source: int
@@ -126,6 +118,7 @@ class StyleDraw:
     step: int
     entry: int
     words: str
+    told: str
 
 
 def styles_of(shard: Shard) -> dict[str, list[int]]:
@@ -155,7 +148,10 @@ def draw_style(
         style = rng.choice(by_style[shard.facts[target].style])
         if not begin <= style < begin + shard.per_group:
             break
-    words = content(shard.facts[target], rng) if rng.random() < 0.6 else ""
+    facts = shard.facts[target]
+    words = content(facts, rng) if rng.random() < 0.6 else ""
+    noun = rng.choice(STYLE_WORDS[facts.style])
+    told = f"{noun} of {words}" if words else noun
     source = same_body(shard, begin, target, rng) if rng.random() < sources else None
     entry = steps - 1 if source is None else rng.randrange(first, steps)
     step = entry if rng.random() < (0.04 if source is None else 0.15) else rng.randrange(entry + 1)
@@ -166,6 +162,7 @@ def draw_style(
         step=step,
         entry=entry,
         words=words,
+        told=told,
     )
 
 
@@ -178,12 +175,15 @@ class AdapterTask:
         shards: Sequence[Shard],
         latents: Sequence[Latents],
         noising: Noising,
+        judge: nn.Linear,
         *,
         sources: float = 0.8,
         device: str = "cpu",
         autocast: bool = True,
     ) -> None:
-        """`pipe` is as `add_adapter` leaves it; `latents` are those of `shards`, in their order."""
+        """`pipe` is as `add_adapter` leaves it; `latents` are those of `shards`, in their order;
+        `judge` names styles by the image encoder's vectors, as `LookingTask` leaves it.
+        """
         self.pipe = pipe.to(device)
         for part in (pipe.unet, pipe.text_encoder, pipe.vae):
             part.requires_grad_(False)
@@ -194,7 +194,7 @@ class AdapterTask:
                 if "_ip." in name
             }
         )
-        self.judge = nn.Linear(pipe.image_encoder.config.projection_dim, len(STYLES)).to(device)
+        self.judge = judge.to(device)
         for module in self.modules().values():
             module.requires_grad_(True)
         self.shards, self.latents = list(shards), list(latents)
@@ -214,14 +214,7 @@ class AdapterTask:
 
     def prompts(self, shard: Shard, draws: Sequence[StyleDraw], rng: random.Random) -> Tensor:
         """Random squares of the style pictures, for the image encoder."""
-        parts = []
-        for one in draws:
-            picture = shard.pixels[one.style]
-            h, w, _ = picture.shape
-            side = int(min(h, w) * rng.uniform(0.7, 1.0))
-            y, x = rng.randrange(h - side + 1), rng.randrange(w - side + 1)
-            part = picture[y : y + side, x : x + side]
-            parts.append(np.ascontiguousarray(part[:, ::-1] if rng.random() < 0.5 else part))
+        parts = [glance(shard.pixels[one.style], rng) for one in draws]
         return to_encoder(parts, self.pipe.image_encoder.config.image_size).to(self.device)
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
@@ -248,6 +241,7 @@ class AdapterTask:
         steps = torch.tensor([d.step for d in draws])
         noisy = self.noising.noisy(targets, noise, steps).to(self.device)
         wanted = self.noising.wanted(targets, noise, steps).to(self.device)
+        taught = self._taught(noisy, steps.to(self.device), [d.told for d in draws])
         rolls = [rng.random() / DROPPED for _ in draws]
         said = ["" if r < 1 or 2 <= r < 3 else d.words for r, d in zip(rolls, draws, strict=True)]
         shown = torch.tensor([[0.0 if 1 <= r < 3 else 1.0] for r in rolls], device=self.device)
@@ -263,12 +257,29 @@ class AdapterTask:
                 hidden,
                 added_cond_kwargs={"image_embeds": [(vectors * shown)[:, None]]},
             ).sample
-        error = (answer.float() - wanted).square().mean(dim=(1, 2, 3))
+        # Without the style picture there is nothing to teach: then the target alone counts.
+        share = (TAUGHT * shown)[:, :, None, None]
+        aim = share * taught + (1 - share) * wanted
+        error = (answer.float() - aim).square().mean(dim=(1, 2, 3))
         error = (error / (1 + 0.25 * ratios).to(self.device)).mean()
         truth = torch.tensor(styles, device=self.device)
         right = (verdicts.argmax(dim=1) == truth).float().mean()
         loss = error + JUDGED * functional.cross_entropy(verdicts, truth)
         return loss, {"loss": error.item(), "style": right.item()}
+
+    @torch.no_grad()
+    def _taught(self, noisy: Tensor, steps: Tensor, told: Sequence[str]) -> Tensor:
+        """What the model answers by words alone, the adapter off."""
+        width = self.pipe.image_encoder.config.projection_dim
+        nothing = torch.zeros(len(noisy), 1, width, device=self.device)
+        self.pipe.set_ip_adapter_scale(0.0)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            hidden = self.pipe.encode_prompt(list(told), self.device, 1, False)[0]
+            answer: Tensor = self.pipe.unet(
+                noisy, steps, hidden, added_cond_kwargs={"image_embeds": [nothing]}
+            ).sample
+        self.pipe.set_ip_adapter_scale(1.0)
+        return answer.float()
 
     def sample(self, folder: Path, step: int) -> None:
         """Sheets are made by `adapter_sheets.AdapterSheets`, which wraps this."""

@@ -29,6 +29,10 @@ STYLE_WEIGHTS = {
     "watercolour": 1.3,
     "oil": 1.3,
 }
+WORLD = 0.55
+"""Share of the groups that show the world."""
+LEAVES = 0.31
+"""Share of the others that show dead leaves, not a photograph."""
 GRADES = ("night", "sunset", "winter", "fog")
 
 
@@ -138,15 +142,19 @@ def _photo_bodies(
     return bodies
 
 
-def group(seed: int, size: tuple[int, int], count: int = 6, extra: str = "") -> Group:
-    """The group of a seed: `count` pictures of `size` (width, height)."""
+def group(
+    seed: int, size: tuple[int, int], count: int = 6, extra: str = "", world: float = WORLD
+) -> Group:
+    """The group of a seed: `count` pictures of `size` (width, height); of the world with
+    probability `world`, otherwise two times in three of a photograph, else of dead leaves.
+    """
     rng = np.random.default_rng((17, seed))
     sources = _sources(extra)
     kind = rng.random()
-    if kind < 0.55 or not sources:
+    if kind < world or not sources:
         bodies = _world_bodies(seed, size, rng)
     else:
-        bodies = _photo_bodies(size, sources, kind > 0.86, rng)
+        bodies = _photo_bodies(size, sources, kind > 1 - LEAVES * (1 - world), rng)
     pixels, facts = [], []
     styles = ["photo", *[s for s in _draw_styles(count, rng) if s != "photo"]][:count]
     for i, drawn in enumerate(styles):
@@ -159,10 +167,16 @@ def group(seed: int, size: tuple[int, int], count: int = 6, extra: str = "") -> 
 
 
 def groups(
-    seeds: Iterable[int], size: tuple[int, int], count: int = 6, extra: str = "", processes: int = 2
+    seeds: Iterable[int],
+    size: tuple[int, int],
+    count: int = 6,
+    *,
+    extra: str = "",
+    processes: int = 2,
+    world: float = WORLD,
 ) -> Iterator[Group]:
     """The groups of `seeds`, in order."""
-    make = partial(group, size=size, count=count, extra=extra)
+    make = partial(group, size=size, count=count, extra=extra, world=world)
     if processes <= 1:
         yield from map(make, seeds)
         return

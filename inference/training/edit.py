@@ -21,7 +21,7 @@ from inference.training.noising import Noising
 
 DROPPED = 0.05
 """Share of the examples without words, likewise without a source, likewise without both."""
-PURE = 0.04
+PURE = 0.1
 """Share of the examples at the last step, where a picture begins."""
 
 

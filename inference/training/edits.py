@@ -24,11 +24,11 @@ from inference.training.pocket import Latents
 from inference.training.shards import Shard
 
 TASKS: Mapping[str, float] = {
-    "restyle": 0.30,
+    "restyle": 0.22,
     "sketch": 0.20,
-    "colourise": 0.16,
+    "colourise": 0.18,
     "denoise": 0.12,
-    "inpaint": 0.12,
+    "inpaint": 0.18,
     "upscale": 0.05,
     "sharpen": 0.05,
 }

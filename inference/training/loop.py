@@ -145,14 +145,6 @@ class Trainer:
             module.load_state_dict(state["modules"][name])
         self.optimizer.load_state_dict(state["optimizer"])
 
-    def start_from(self, checkpoint: Path) -> None:
-        """Begins with the averaged weights of another run's checkpoint, or its plain ones."""
-        state = torch.load(checkpoint, map_location=self.settings.device, weights_only=True)
-        for name, module in self.modules.items():
-            module.load_state_dict((state["average"] or state["modules"])[name])
-            if self.average:
-                self.average[name] = {k: v.detach().clone() for k, v in module.state_dict().items()}
-
     def _progress(self) -> float:
         s = self.settings
         return self.spent / (60 * s.minutes) if s.minutes else self.step / s.steps

@@ -145,6 +145,14 @@ def _entry(target: Facts, source: Facts) -> int:
     return ENTRY["style"] if target.body == source.body else ENTRY["light"]
 
 
+def plain_step(rng: random.Random) -> int:
+    """A step for an example without a source; one is the likelier the later, the noisier, it is.
+
+    What a picture shows is decided in the noise, and only there by the words.
+    """
+    return 999 if rng.random() < 0.04 else int(1000 * rng.random() ** 0.5)
+
+
 def draw(latents: Latents, rng: random.Random, pairs: float, dropout: float) -> Draw:
     """Draws an example; a share `pairs` has a source, a share `dropout` has no words."""
     first = rng.randrange(len(latents.facts) // latents.per_group) * latents.per_group
@@ -154,7 +162,7 @@ def draw(latents: Latents, rng: random.Random, pairs: float, dropout: float) -> 
     if rng.random() < pairs:
         source = first if rng.random() < 0.6 else first + rng.randrange(latents.per_group)
     if source == target:
-        entry, step = 999, 999 if rng.random() < 0.04 else rng.randrange(1000)
+        entry, step = 999, plain_step(rng)
         named = rng.random() < 0.6
     else:
         entry = rng.randrange(_entry(facts, latents.facts[source]), 1000)
@@ -165,7 +173,7 @@ def draw(latents: Latents, rng: random.Random, pairs: float, dropout: float) -> 
 
 
 class PocketTask:
-    """Trains the UNet and the text encoder together on cached latents."""
+    """Trains the UNet, and the text encoder unless it is frozen, on cached latents."""
 
     def __init__(
         self,
@@ -177,19 +185,22 @@ class PocketTask:
         device: str = "cpu",
         pairs: float = 0.65,
         dropout: float = 0.1,
+        freeze_text: bool = False,
         autocast: bool = True,
     ) -> None:
         self.unet = unet.to(device).to(memory_format=torch.channels_last)
-        self.text_encoder = text_encoder.to(device)
+        self.text_encoder = text_encoder.to(device).requires_grad_(not freeze_text)
         self.tokenizer = tokenizer
         self.latents = list(latents)
         self.device = torch.device(device)
-        self.pairs, self.dropout, self.autocast = pairs, dropout, autocast
+        self.pairs, self.dropout = pairs, dropout
+        self.freeze_text, self.autocast = freeze_text, autocast
         self.alphas = build_scheduler().alphas_cumprod.float()
 
     def modules(self) -> dict[str, nn.Module]:
-        """The UNet and the text encoder."""
-        return {"unet": self.unet, "text_encoder": self.text_encoder}
+        """The UNet and the text encoder, where it is trained."""
+        trained: dict[str, nn.Module] = {"unet": self.unet}
+        return trained if self.freeze_text else trained | {"text_encoder": self.text_encoder}
 
     def tokens(self, words: Sequence[str]) -> Tensor:
         """Token ids [n, longest], padded and cut as the pipeline does."""

@@ -48,3 +48,9 @@ def read(path: Path, groups: int | None = None) -> Shard:
     facts = tuple(Facts(**f) for f in text["facts"])
     count = len(facts) if groups is None else min(len(facts), groups * text["per_group"])
     return Shard(np.load(path, mmap_mode="r")[:count], facts[:count], text["per_group"])
+
+
+def facts_in(folder: Path) -> list[Facts]:
+    """The facts of all shards of a folder."""
+    found = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    return [Facts(**f) for text in found for f in text["facts"]]

@@ -1,6 +1,8 @@
 """`adapter`: an image-prompt adapter, so that a picture can name the style."""
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -9,9 +11,11 @@ from inference.training.adapter import add_adapter, build_image_encoder
 from inference.training.adapter_sheets import AdapterSheets
 from inference.training.base_model import SD, find_folder, load_pipeline
 from inference.training.commands import options, shard_options
+from inference.training.looking import LookingTask
 from inference.training.loop import Trainer
 from inference.training.lora import check_model
 from inference.training.noising import Noising
+from inference.training.shards import Shard
 
 HELP = "an image-prompt adapter: a second picture names the style"
 
@@ -25,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", default="pocket", help="the model to adapt: a catalogue name or a folder"
     )
     shard_options.add_shards(parser, required=True)
+    parser.add_argument(
+        "--looking", type=int, default=3000, help="steps of learning to see styles, at first"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -38,13 +45,15 @@ def run(args: argparse.Namespace) -> None:
     check_model(pipe)
     pipe.vae.to(settings.device)
     shards = shard_options.shards_from(args, pipe.vae)
+    looking = _looking(args, [shard for shard, _ in shards])
     with quiet():
-        add_adapter(pipe, build_image_encoder())
+        add_adapter(pipe, looking.encoder)
     task = AdapterSheets(
         pipe,
         [shard for shard, _ in shards],
         [latents for _, latents in shards],
         Noising(pipe.scheduler.config),
+        looking.judge,
         device=settings.device,
         autocast=args.autocast == "bf16",
     )
@@ -55,3 +64,21 @@ def run(args: argparse.Namespace) -> None:
     trainer.run()
     task.export(args.out / "adapter")
     print(f"{args.out / 'adapter'} is ready for load_ip_adapter.")
+
+
+def _looking(args: argparse.Namespace, shards: Sequence[Shard]) -> LookingTask:
+    """An image encoder that tells the styles apart; its run lies in `out/looking`."""
+    settings = replace(
+        options.settings_from(args, 0.0),
+        out=args.out / "looking",
+        steps=args.looking,
+        minutes=0.0,
+        save_every=500,
+    )
+    task = LookingTask(
+        build_image_encoder(), shards, device=settings.device, autocast=args.autocast == "bf16"
+    )
+    trainer = Trainer(task, settings)
+    trainer.resume()
+    trainer.run()
+    return task

@@ -43,10 +43,10 @@ def run(args: argparse.Namespace) -> None:
     if args.pictures:
         pictures = np.load(args.pictures, mmap_mode="r")
     else:
-        made = groups(range(args.groups), (128, 128), 6, args.photos, args.processes)
+        made = groups(range(args.groups), (128, 128), extra=args.photos, processes=args.processes)
         pictures = np.concatenate([g.pixels for g in made])
     held = np.concatenate(
-        [g.pixels for g in groups(range(HELD_OUT, HELD_OUT + 4), (128, 128), 6, "", 1)]
+        [g.pixels for g in groups(range(HELD_OUT, HELD_OUT + 4), (128, 128), processes=1)]
     )
     watch = [("world", held), ("photos", options.test_pictures())]
     torch.manual_seed(args.seed)

@@ -82,7 +82,10 @@ def run(args: argparse.Namespace) -> None:
 
 def _config(task: str | None) -> Pix2PixConfig:
     if task == "colorize":
-        return Pix2PixConfig(task=task, luma_in=True, chroma_out=True, output_size=512)
+        # It looks at what it was trained on: a whole scene of this side. Colour needs no more.
+        return Pix2PixConfig(
+            task=task, luma_in=True, chroma_out=True, sample_size=SIDE, output_size=512
+        )
     return Pix2PixConfig(task=task or "pairs")
 
 

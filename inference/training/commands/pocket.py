@@ -2,11 +2,14 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
 
+from inference.errors import RequestError
 from inference.training import pocket, samples, tokens
+from inference.training.base_model import SD, find_folder, load_pipeline
 from inference.training.commands import options, shard_options
 from inference.training.loop import Trainer
 
@@ -17,9 +20,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
     options.add_output(parser)
     options.add_loop(parser)
-    parser.add_argument("--vae", type=Path, required=True, help="the folder that autoencoder made")
+    parser.add_argument("--vae", type=Path, help="the folder that autoencoder made; or --init's")
     shard_options.add_shards(parser, required=True)
-    parser.add_argument("--init", type=Path, help="a checkpoint whose weights to begin with")
+    parser.add_argument(
+        "--init",
+        help="the model to begin with: a catalogue name or a folder; default: from nothing",
+    )
+    parser.add_argument(
+        "--freeze-text", action="store_true", help="leave the text encoder as it is"
+    )
     parser.add_argument(
         "--export-only",
         action="store_true",
@@ -31,26 +40,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Encodes the shards, trains UNet and text encoder, and exports `out/model`."""
+    """Encodes the shards, trains the UNet and the text encoder, and exports `out/model`.
+
+    Raises InferenceError where there is no autoencoder, or --init cannot be used.
+    """
+    if args.vae is None and args.init is None:
+        raise RequestError("Name --vae, the folder that autoencoder made, or --init.")
     torch.manual_seed(args.seed)
     settings = options.settings_from(args, 0.996)
-    vae = AutoencoderKL.from_pretrained(args.vae).to(settings.device).eval()
+    unet, text_encoder, tokenizer, vae = _parts(args)
+    vae.to(settings.device).eval()
     found = [] if args.export_only else shard_options.shards_from(args, vae)
-    tokenizer = tokens.learn(tokens.corpus(20_000, 0))
     task = samples.PocketSheets(
-        pocket.build_unet(),
-        pocket.build_text_encoder(tokenizer),
+        unet,
+        text_encoder,
         tokenizer,
         [latents for _, latents in found],
         device=settings.device,
         pairs=args.pairs,
+        freeze_text=args.freeze_text,
     )
     trainer = Trainer(task, settings)
-    if args.init:
-        trainer.start_from(args.init)
     if args.resume or args.export_only:
         trainer.resume()
     task.watch(vae, options.test_pictures(), trainer.average)
     if not args.export_only:
         trainer.run()
     samples.export(samples.pipeline(task, vae.cpu(), trainer.average), args.out / "model")
+
+
+def _parts(args: argparse.Namespace) -> tuple[Any, Any, Any, Any]:
+    """UNet, text encoder, tokenizer and autoencoder: untrained ones, or those of --init."""
+    if args.init is None:
+        tokenizer = tokens.learn(tokens.corpus(20_000, 0))
+        parts = pocket.build_unet(), pocket.build_text_encoder(tokenizer), tokenizer
+    else:
+        base = load_pipeline(find_folder(args.init), SD, torch.float32)
+        parts = base.unet, base.text_encoder, base.tokenizer
+    vae = AutoencoderKL.from_pretrained(args.vae) if args.vae else base.vae
+    return *parts, vae

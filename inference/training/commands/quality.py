@@ -24,6 +24,7 @@ PARTS: dict[str, Callable[[Bench], list[Finding]]] = {
     "colourised": restored.colourised,
     "denoised": restored.denoised,
     "enlarged": restored.enlarged,
+    "sharpened": restored.sharpened,
     "pictured": drawn.pictured,
     "styled": drawn.styled,
     "filled": restored.filled,

@@ -3,7 +3,7 @@
 import argparse
 
 from inference.training.commands import options
-from inference.training.data import groups
+from inference.training.data import WORLD, groups
 from inference.training.shards import gather, write
 
 HELP = "pictures for pocket and edit, on disk"
@@ -14,6 +14,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
     options.add_output(parser)
     options.add_rendering(parser)
+    parser.add_argument(
+        "--world", type=float, default=WORLD, help="share of the groups that show the world, 0..1"
+    )
+    parser.add_argument(
+        "--first-seed", type=int, default=0, help="where the seeds begin, for a second pile"
+    )
     parser.add_argument("sizes", nargs="+", help="WxH:GROUPS, as in 128x128:2600 256x256:700")
 
 
@@ -22,5 +28,7 @@ def run(args: argparse.Namespace) -> None:
     for i, text in enumerate(args.sizes):
         size, _, count = text.partition(":")
         w, h = (int(v) for v in size.split("x"))
-        seeds = range(i * SEEDS_APART, i * SEEDS_APART + int(count))
-        write(gather(groups(seeds, (w, h), 6, args.photos, args.processes), int(count)), args.out)
+        first = args.first_seed + i * SEEDS_APART
+        seeds = range(first, first + int(count))
+        made = groups(seeds, (w, h), extra=args.photos, processes=args.processes, world=args.world)
+        write(gather(made, int(count)), args.out)

@@ -1,6 +1,6 @@
 """What is undone: lost colour, noise, lost resolution, a hole. The truth is known exactly."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,11 @@ from inference.training.quality.measures import edge_sharpness, hole_psnr, lumin
 from inference.training.quality.studio import as_png
 
 SIGMAS = (10, 25, 50)
+BLUR = 1.5
+"""Standard deviation of the blur that is to be sharpened, pixels."""
+RESTORING: dict[str, object] = {"steps": 2, "guidance": 1.0}
+"""How the editor is asked where one answer is right: the fewer steps and the less guidance, the
+nearer is it to the mean of all answers, which is what PSNR rewards."""
 EDITOR = "edit"
 
 
@@ -33,7 +38,8 @@ def colourised(bench: Bench) -> list[Finding]:
             continue
         for name, truths in (("world", bench.scenes(4)), ("photographs", bench.photos)):
             greys = [spoiling.grey(one) for one in truths]
-            made = _restored(bench, role, words, greys)
+            # What `/colorize` does: the light stays the source's.
+            made = _restored(bench, role, words, greys, task="colorize")
             bench.show(f"colour-{role}-{name}", [greys, made, truths])
             gain = mean_psnr(made, truths) - mean_psnr(greys, truths)
             findings.append(
@@ -93,20 +99,38 @@ def denoised(bench: Bench) -> list[Finding]:
 
 def enlarged(bench: Bench) -> list[Finding]:
     """Twice the resolution, against bicubic interpolation."""
-    what, aim = "super-resolution 2×", "better than bicubic"
     truths = bench.scenes(6)
     bicubic = [spoiling.halved(one) for one in truths]
-    made = _restored(bench, EDITOR, "upscale", bicubic) if bench.studio.has(EDITOR) else None
+    return _refined(bench, "super-resolution 2×", "upscale", truths, {"bicubic": bicubic})
+
+
+def sharpened(bench: Bench) -> list[Finding]:
+    """Blurred pictures made sharp, against leaving them as they are."""
+    truths = bench.scenes(11)
+    soft = [spoiling.blurred(one, BLUR) for one in truths]
+    return _refined(bench, "sharpen", "sharpen", truths, {"the blurred picture": soft})
+
+
+def _refined(
+    bench: Bench,
+    what: str,
+    words: str,
+    truths: Sequence[Pixels],
+    given: Mapping[str, Sequence[Pixels]],
+) -> list[Finding]:
+    """Soft pictures refined by the editor, against what they were, with its name."""
+    ((before, sources),) = given.items()
+    made = _restored(bench, EDITOR, words, sources) if bench.studio.has(EDITOR) else None
     if made is not None:
-        bench.show("upscale", [bicubic, made, truths])
+        bench.show(words, [sources, made, truths])
     measures: tuple[tuple[str, str, Callable[[Pixels, Pixels], float]], ...] = (
         ("PSNR", " dB", psnr),
         ("edge sharpness, the truth is 1", "", edge_sharpness),
     )
-    findings = []
+    findings, aim = [], f"better than {before}"
     for name, unit, measure in measures:
-        plain = average([measure(a, b) for a, b in zip(bicubic, truths, strict=True)])
-        said = f"{name}; bicubic {plain:.2f}{unit}"
+        plain = average([measure(a, b) for a, b in zip(sources, truths, strict=True)])
+        said = f"{name}; {before} {plain:.2f}{unit}"
         if made is None:
             findings.append(absent(what, said, aim))
             continue
@@ -118,8 +142,8 @@ def enlarged(bench: Bench) -> list[Finding]:
 
 
 def filled(bench: Bench) -> list[Finding]:
-    """Holes painted in, against the mean colour of what is around them: by the editor, that sees
-    the hole in its source, and by pocket, that is given a mask.
+    """Holes painted in, against the mean colour of what is around them: by the editor, that is told
+    to fill the grey it sees, and by pocket, that is asked for a photograph there.
     """
     what, aims = "inpaint", ("better than mean fill", "0: identical")
     rng = np.random.default_rng((43, 1))
@@ -140,10 +164,7 @@ def filled(bench: Bench) -> list[Finding]:
                 for name, aim in zip(("inside", "outside"), aims, strict=True)
             ]
             continue
-        if role == EDITOR:
-            made = _restored(bench, role, "fill the hole", sources)
-        else:
-            made = _masked(bench, role, sources, holes)
+        made = _masked(bench, role, sources, holes)
         bench.show(f"inpaint-{role}", [sources, made, truths])
         inside, mean = (_inside(pile, truths, holes) for pile in (made, plain))
         outside = _outside(made, truths, holes)
@@ -183,14 +204,16 @@ def _outside(made: Sequence[Pixels], truths: Sequence[Pixels], holes: Holes) -> 
 
 
 def _masked(bench: Bench, role: str, sources: Sequence[Pixels], holes: Holes) -> list[Pixels]:
+    told = role == EDITOR
+    values: dict[str, object] = {"strength": 0.9} | (RESTORING if told else {})
     asked = [
         bench.studio.request(
             role,
-            "a photo",
+            "fill the hole" if told else "a photo",
             source,
             task="inpaint",
-            options=Inpaint(content="fill", blur=0),
-            strength=0.9,
+            options=Inpaint(content="original" if told else "fill", blur=0),
+            **values,
             second=as_png(np.where(hole[..., None], 255, 0).astype(np.uint8).repeat(3, axis=2)),
             seed=i,
         )
@@ -199,10 +222,13 @@ def _masked(bench: Bench, role: str, sources: Sequence[Pixels], holes: Holes) ->
     return bench.studio.paint(role, asked)
 
 
-def _restored(bench: Bench, role: str, words: str, sources: Sequence[Pixels]) -> list[Pixels]:
+def _restored(
+    bench: Bench, role: str, words: str, sources: Sequence[Pixels], **values: object
+) -> list[Pixels]:
     studio = bench.studio
+    values |= RESTORING
     return studio.paint(
-        role, [studio.request(role, words, one, seed=i) for i, one in enumerate(sources)]
+        role, [studio.request(role, words, one, seed=i, **values) for i, one in enumerate(sources)]
     )
 
 

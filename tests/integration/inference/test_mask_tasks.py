@@ -127,7 +127,30 @@ def test_strength_0_gives_the_source(programs: Programs, photo: bytes) -> None:
     assert result.steps_run == 0
 
 
-def test_a_pipeline_refuses_a_mask(tmp_path: Path, photo: bytes) -> None:
-    engine = load_engine(describe(tiny_pipelines.instruct_pix2pix(tmp_path)), "cpu")
+def test_an_instruction_is_followed_within_the_mask_only(tmp_path: Path, photo: bytes) -> None:
+    info = replace(describe(tiny_pipelines.instruct_pix2pix(tmp_path)), pixel_budget=96 * 80)
+    engine = load_engine(info, "cpu")
+    photo = png(open_png(photo).resize((96, 80)))
+    mask = MASK.resize((96, 80), Image.Resampling.NEAREST)
+    asked = inpaint(
+        photo,
+        mask,
+        prompt="make it night",
+        options=Inpaint(blur=0, content="original", area="whole"),
+    )
+    (within,) = run(engine, [asked])
+    (whole,) = run(
+        engine,
+        [asked.change(task="edit", options=None, second=None, strength=1.0)],
+    )
+    inside = np.asarray(mask) > 0
+    made, told = (pixels(result.images[0].data) for result in (within, whole))
+    assert (made[~inside] == pixels(photo)[~inside]).all()
+    assert (made[inside] == told[inside]).all()
+    assert (told[~inside] != pixels(photo)[~inside]).any()
+
+
+def test_a_pipeline_that_is_told_nothing_refuses_a_mask(tmp_path: Path, photo: bytes) -> None:
+    engine = load_engine(describe(tiny_pipelines.kandinsky(tmp_path)), "cpu")
     with pytest.raises(RequestError, match="cannot paint within a mask; choose one of the kinds"):
         run(engine, [inpaint(photo, strength=1)])

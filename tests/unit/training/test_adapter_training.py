@@ -20,11 +20,11 @@ from inference.training.adapter import (
     build_image_encoder,
     draw_style,
     styles_of,
-    to_encoder,
 )
 from inference.training.base_model import SD, load_pipeline
 from inference.training.captions import STYLE_WORDS
 from inference.training.data import group
+from inference.training.looking import LookingTask, glance, to_encoder
 from inference.training.loop import LoopSettings, Trainer
 from inference.training.noising import Noising
 from inference.training.pocket import encode
@@ -47,8 +47,11 @@ def trainer(base: Path, shard: Shard, out: Path, steps: int) -> Trainer:
     torch.manual_seed(0)
     pipe = load_pipeline(base, SD, torch.float32)
     latents = encode(pipe.vae, shard, 4, 1.0)
-    add_adapter(pipe, build_image_encoder(width=32, layers=1, side=32))
-    task = AdapterTask(pipe, [shard], [latents], Noising(pipe.scheduler.config), autocast=False)
+    looking = LookingTask(build_image_encoder(width=32, layers=1, side=32), [shard])
+    add_adapter(pipe, looking.encoder)
+    task = AdapterTask(
+        pipe, [shard], [latents], Noising(pipe.scheduler.config), looking.judge, autocast=False
+    )
     settings = LoopSettings(
         out=out, steps=steps, learning_rate=5e-3, warmup=2, ema=0.9, save_every=4
     )
@@ -69,10 +72,54 @@ def test_the_style_picture_shows_something_else_in_the_same_style(shard: Shard) 
         assert shard.facts[one.source].body == facts.body
         assert 0 <= one.step <= one.entry < 1000
         assert one.entry >= 300
+        assert any(words in one.told for words in STYLE_WORDS[facts.style])
+        assert one.words in one.told
         if facts.kind == "world" and facts.style != "photo":
             assert not any(words in one.words.lower() for words in STYLE_WORDS[facts.style])
     assert 0.5 < sum(one.source != one.target for one in draws) / 400 < 0.85
     assert 0.3 < sum(not one.words for one in draws) / 400 < 0.65
+
+
+def test_an_encoder_learns_to_look(shard: Shard, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    encoder = build_image_encoder(width=32, layers=1, side=32, patch=8)
+    task = LookingTask(encoder, [shard], batch=16, autocast=False)
+    settings = LoopSettings(out=tmp_path, steps=60, learning_rate=5e-3, warmup=2)
+
+    def mean_loss() -> float:
+        losses = [task.loss(0, torch.Generator().manual_seed(i))[1]["loss"] for i in range(4)]
+        return sum(losses) / 4
+
+    before = mean_loss()
+    Trainer(task, settings).run()
+    assert mean_loss() < 0.8 * before
+
+
+def test_a_glance_is_a_square_of_the_picture() -> None:
+    picture, rng = np.asarray(slope(4, (40, 60))), random.Random(1)
+    for _ in range(20):
+        seen = glance(picture, rng)
+        assert seen.shape[0] == seen.shape[1]
+        assert 28 <= seen.shape[0] <= 40
+
+
+def test_the_teacher_is_the_model_without_the_adapter(
+    base: Path, shard: Shard, tmp_path: Path
+) -> None:
+    task = trainer(base, shard, tmp_path, 1).task
+    assert isinstance(task, AdapterTask)
+    plain = load_pipeline(base, SD, torch.float32)
+    noisy, steps = torch.randn(2, 8, 4, 4), torch.tensor([400, 900])
+    told = ["oil painting of a boat", "ink"]
+    with torch.no_grad():
+        hidden = plain.encode_prompt(told, torch.device("cpu"), 1, False)[0]
+        wanted = plain.unet(noisy, steps, hidden).sample
+    assert torch.allclose(task._taught(noisy, steps, told), wanted, atol=1e-5)
+    # And it is on again afterwards.
+    scales = {
+        getattr(p, "scale", None) and p.scale[0] for p in task.pipe.unet.attn_processors.values()
+    }
+    assert scales == {None, 1.0}
 
 
 def test_the_encoder_sees_what_the_pipeline_will_show_it() -> None:
@@ -142,6 +189,7 @@ def test_from_shards_to_an_adapter_that_diffusers_loads(base: Path, tmp_path: Pa
             *("adapter", "--out", str(out), "--model", str(base), "--device", "cpu"),
             *("--shards", str(tmp_path / "shards"), "--batches", "64x64:2:1"),
             *("--steps", "3", "--sample-every", "3", "--learning-rate", "0.02"),
+            *("--looking", "2"),
         ]
     )
     with Image.open(out / "styled-000003.png") as sheet:

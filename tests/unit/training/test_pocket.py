@@ -20,6 +20,7 @@ from inference.training.pocket import (
     build_text_encoder,
     build_unet,
     draw,
+    plain_step,
 )
 from inference.training.tokens import corpus, learn
 
@@ -77,6 +78,25 @@ def test_draws_are_consistent() -> None:
             assert one.entry >= 300
     assert 0.03 < sum(not d.words for d in draws) / len(draws) < 0.25
     assert 0.3 < sum(d.source != d.target for d in draws) / len(draws) < 0.8
+
+
+def test_plain_examples_come_more_often_from_the_noise() -> None:
+    rng = random.Random(5)
+    steps = [plain_step(rng) for _ in range(2000)]
+    assert 0 <= min(steps) < 100
+    assert max(steps) == 999
+    assert 0.7 < sum(step >= 500 for step in steps) / 2000 < 0.82
+    assert 0.02 < steps.count(999) / 2000 < 0.07
+
+
+def test_a_group_can_be_of_the_world_alone() -> None:
+    kinds = [
+        {facts.kind for facts in group(seed, (16, 16), world=share).facts}
+        for share in (1.0, 0.0)
+        for seed in range(12)
+    ]
+    assert all(kind == {"world"} for kind in kinds[:12])
+    assert not any("world" in kind for kind in kinds[12:])
 
 
 def test_one_step_reaches_every_weight() -> None:
