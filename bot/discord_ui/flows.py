@@ -219,12 +219,14 @@ class Flows:
     def _onward(self, recipe: Recipe, policy: GuildPolicy, *, painted: bool) -> Recipe:
         """What goes on from a picture is plain image-to-image, with a model that can do that.
 
-        From an edited one it is the next instruction. painted: only within a mask, of which
-        the words say what is to be seen there, not what is to be done.
+        From an edited one it is the next instruction. painted: only within a mask; then the usual
+        model paints what the words describe.
         """
         if recipe.task in ("img2img", "edit") and not painted:
             return recipe
         model = self._catalog.find(recipe.model)
+        if model.follows_instructions and not painted:
+            return recipe.change(task="edit", options=None, strength=1.0)
         if model.architecture == PIX2PIX or (painted and model.follows_instructions):
             wish = Wish(prompt=recipe.prompt, negative_prompt=recipe.negative_prompt)
             return wish.fresh(policy, self._catalog.find(self._default_model))

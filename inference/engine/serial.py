@@ -104,8 +104,9 @@ class SerialEngine:
         refuse_loras(request.loras, self._info.id)
         if request.mask is not None:
             raise RequestError(
-                f"The model “{self._info.id}” cannot paint within a mask; choose one of the kinds "
-                "Stable Diffusion, SDXL, Stable Diffusion 3 or Flux, for example “pocket”."
+                f"The model “{self._info.id}” cannot keep a part of a picture while it paints; "
+                "choose one of the kinds Stable Diffusion, SDXL, Stable Diffusion 3 or Flux, for "
+                "example “pocket”."
             )
         if request.strengths and self._info.architecture == PIX2PIX:
             raise RequestError(

@@ -8,7 +8,7 @@ from inference.errors import RequestError
 from inference.limits import MIN_SIDE
 from inference.model_info import ModelInfo
 from inference.options import Inpaint
-from inference.request import GenerationRequest
+from inference.request import TASK_STRENGTHS, GenerationRequest
 from inference.tasks.files import finished, opened
 from inference.tasks.filling import filled, noised
 from inference.tasks.mask import FAINT, given_mask, softened, transparent_mask
@@ -65,10 +65,17 @@ def inpaint(request: GenerationRequest, info: ModelInfo) -> Program:
     A model that follows instructions is given the whole patch, and what it changes beside the mask
     is not taken.
 
-    Raises RequestError without a mask, or with one that leaves nothing to be painted.
+    Raises RequestError without a mask, or with one that leaves nothing to be painted, and for a
+    strength that a model cannot have.
     """
     options = request.options
     assert isinstance(options, Inpaint) and request.image is not None
+    usual = (0, TASK_STRENGTHS["inpaint"], 1)
+    if info.follows_instructions and request.strength not in usual:
+        raise RequestError(
+            f"The model “{info.id}” edits as the prompt says and has no strength such as "
+            f"{request.strength:g}; ask for 1, or for 0 to get the source back."
+        )
     given = opened(request.image)
     source = given.convert("RGB")
     mask, erased = _mask(request, given)

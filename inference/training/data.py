@@ -31,7 +31,7 @@ STYLE_WEIGHTS = {
 }
 WORLD = 0.55
 """Share of the groups that show the world."""
-LEAVES = 0.31
+LEAVES = 0.14 / 0.45
 """Share of the others that show dead leaves, not a photograph."""
 GRADES = ("night", "sunset", "winter", "fog")
 

@@ -18,6 +18,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from inference.errors import ModelError
 from inference.training.edits import EditBatch, EditExamples
 from inference.training.noising import Noising
+from inference.training.tokens import ids_of
 
 DROPPED = 0.05
 """Share of the examples without words, likewise without a source, likewise without both."""
@@ -123,18 +124,6 @@ class EditTask:
         trained: dict[str, nn.Module] = {"unet": self.unet}
         return trained if self.freeze_text else trained | {"text_encoder": self.text_encoder}
 
-    def tokens(self, words: Sequence[str]) -> Tensor:
-        """Token ids [n, longest], padded and cut as the pipeline does."""
-        padded = self.tokenizer(
-            list(words),
-            padding="max_length",
-            max_length=self.tokenizer.model_max_length,
-            truncation=True,
-            return_tensors="pt",
-        )
-        ids: Tensor = padded.input_ids
-        return ids.to(self.device)
-
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Squared error of the prediction over one batch."""
         rng = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
@@ -146,7 +135,8 @@ class EditTask:
         wanted = self.noising.wanted(batch.targets, noise, steps).to(self.device)
         seen = torch.cat([noisy, batch.sources], dim=1).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            hidden = self.text_encoder(self.tokens(batch.words))[0]
+            ids = ids_of(self.tokenizer, batch.words).to(self.device)
+            hidden = self.text_encoder(ids)[0]
             answer = self.unet(
                 seen.contiguous(memory_format=torch.channels_last), steps.to(self.device), hidden
             ).sample

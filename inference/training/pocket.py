@@ -26,6 +26,7 @@ from inference.training.autoencoder import to_tensor
 from inference.training.captions import caption
 from inference.training.data import Facts
 from inference.training.shards import Shard
+from inference.training.tokens import ids_of
 
 CHANNELS = (64, 96, 160)
 TEXT_WIDTH = 128
@@ -202,19 +203,6 @@ class PocketTask:
         trained: dict[str, nn.Module] = {"unet": self.unet}
         return trained if self.freeze_text else trained | {"text_encoder": self.text_encoder}
 
-    def tokens(self, words: Sequence[str]) -> Tensor:
-        """Token ids [n, longest], padded and cut as the pipeline does."""
-        longest = self.tokenizer.model_max_length
-        padded = self.tokenizer(
-            list(words),
-            padding="max_length",
-            max_length=longest,
-            truncation=True,
-            return_tensors="pt",
-        )
-        ids: Tensor = padded.input_ids
-        return ids.to(self.device)
-
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Squared error of v over one batch of one size."""
         rng = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
@@ -231,7 +219,8 @@ class PocketTask:
         wanted = (a.sqrt() * noise - (1 - a).sqrt() * target).to(self.device)
         steps = torch.tensor([d.step for d in draws], device=self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            hidden = self.text_encoder(self.tokens([d.words for d in draws]))[0]
+            ids = ids_of(self.tokenizer, [d.words for d in draws]).to(self.device)
+            hidden = self.text_encoder(ids)[0]
             noisy = noisy.to(self.device).contiguous(memory_format=torch.channels_last)
             v = self.unet(noisy, steps, hidden).sample
         error = (v.float() - wanted).square().mean(dim=(1, 2, 3))

@@ -43,7 +43,8 @@ def pipeline(
     unet, text = copy.deepcopy(task.unet), copy.deepcopy(task.text_encoder)
     if average:
         unet.load_state_dict(average["unet"])
-        text.load_state_dict(average.get("text_encoder", {}) or text.state_dict())
+        if "text_encoder" in average:  # not where it was frozen
+            text.load_state_dict(average["text_encoder"])
     made = StableDiffusionPipeline(
         vae=vae,
         text_encoder=text.cpu().eval(),

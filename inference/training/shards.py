@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from inference.errors import RequestError
 from inference.training.data import Facts, Group, Pixels
 
 
@@ -51,6 +52,8 @@ def read(path: Path, groups: int | None = None) -> Shard:
 
 
 def facts_in(folder: Path) -> list[Facts]:
-    """The facts of all shards of a folder."""
+    """The facts of all shards of a folder. Raises RequestError where there are none."""
     found = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    if not found:
+        raise RequestError(f"{folder} holds no shards; `render` makes them.")
     return [Facts(**f) for text in found for f in text["facts"]]

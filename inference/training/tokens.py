@@ -2,9 +2,10 @@
 
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor
 from transformers import CLIPTokenizer
 
 from inference.training.captions import FILLER, OTHER_SUBJECTS, caption
@@ -53,6 +54,19 @@ def learn(lines: Iterable[str], size: int = 2000, longest: int = 77) -> CLIPToke
     tokens = [*alphabet, *(a + "</w>" for a in alphabet), *("".join(m) for m in merges), START, END]
     vocabulary = {t: i for i, t in enumerate(dict.fromkeys(tokens))}
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=longest)
+
+
+def ids_of(tokenizer: CLIPTokenizer, words: Sequence[str]) -> Tensor:
+    """Token ids [n, tokenizer.model_max_length], padded and cut as diffusers' pipelines do."""
+    padded = tokenizer(
+        list(words),
+        padding="max_length",
+        max_length=tokenizer.model_max_length,
+        truncation=True,
+        return_tensors="pt",
+    )
+    ids: Tensor = padded.input_ids
+    return ids
 
 
 def _merges(trained: Tokenizer) -> list[list[str]]:

@@ -2,9 +2,10 @@
 
 A text encoder that is trained through the painting alone soon hears the style, which changes every
 pixel, and hardly the subject: what it does not say yet cannot be painted, and what is not painted
-teaches it nothing. So it is first asked to name what a caption says, as CLIP's learns from captions
-(Radford et al. 2021), but from the facts themselves. What it answers to other texts, such as an
-editor's instructions, is held where it was.
+teaches it nothing. So it is first asked what is true of the picture that a caption is of, as CLIP's
+learns from captions (Radford et al. 2021), but from the facts themselves. Not every caption says
+every fact, so not all can be named. What it answers to other texts, such as an editor's
+instructions, is held where it was.
 """
 
 import copy
@@ -28,6 +29,7 @@ from inference.training.captions import (
 from inference.training.data import Facts
 from inference.training.instructions import WORDINGS
 from inference.training.subjects import SUBJECTS
+from inference.training.tokens import ids_of
 
 NAMES: dict[str, tuple[str, ...]] = {
     "style": tuple(STYLE_WORDS),
@@ -39,10 +41,12 @@ NAMES: dict[str, tuple[str, ...]] = {
 """What it names, and among which names."""
 UNSAID = -100
 """Stands for what a caption cannot say, such as the subject of a photograph."""
-HELD = 0.25
-"""Share of the texts that are instructions, not captions."""
+HELD = 4
+"""One instruction comes with so many captions."""
 FAITH = 2.0
-"""Weight of the squared distance to what was said before."""
+"""Weight of the squared distance to what was said before to captions."""
+HELD_FAITH = 20.0
+"""The same for instructions."""
 
 
 class Namer(nn.Module):
@@ -100,25 +104,13 @@ class WordsTask:
         """The text encoder and the namer."""
         return {"text_encoder": self.text_encoder, "namer": self.namer}
 
-    def tokens(self, words: Sequence[str]) -> Tensor:
-        """Token ids [n, longest], padded and cut as the pipeline does."""
-        padded = self.tokenizer(
-            list(words),
-            padding="max_length",
-            max_length=self.tokenizer.model_max_length,
-            truncation=True,
-            return_tensors="pt",
-        )
-        ids: Tensor = padded.input_ids
-        return ids.to(self.device)
-
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Cross-entropy of what captions say, and the distance to what was said before."""
         rng = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
         told = rng.choices(self.facts, k=self.batch)
         captions = [caption(one, rng, rng.random() < 0.8) for one in told]
-        held = [_instruction(rng) for _ in range(int(HELD * self.batch))]
-        ids = self.tokens([*captions, *held])
+        held = [_instruction(rng) for _ in range(max(1, self.batch // HELD))]
+        ids = ids_of(self.tokenizer, [*captions, *held]).to(self.device)
         # What follows a text's end repeats it, so a part of that is enough, here and there all.
         longest = int((ids == self.tokenizer.eos_token_id).int().argmax(dim=1).max()) + 2
         ids = ids[:, : rng.randint(min(longest, ids.shape[1]), ids.shape[1])]
@@ -126,21 +118,21 @@ class WordsTask:
         with torch.no_grad():
             before = self.before(ids)[0]
         apart = (hidden - before).square().mean(dim=(1, 2))
-        faith = apart[: self.batch].mean() + 10 * apart[self.batch :].mean()
+        faith = FAITH * apart[: self.batch].mean() + HELD_FAITH * apart[self.batch :].mean()
         ends = (ids[: self.batch] == self.tokenizer.eos_token_id).int().argmax(dim=1)
         length = ids.shape[1]
         later = torch.tensor([rng.randrange(int(end), length) for end in ends], device=self.device)
         rows = torch.arange(self.batch, device=self.device)
         figures: dict[str, float] = {}
-        loss = FAITH * faith
+        loss = faith
         wanted = {fact: places.to(self.device) for fact, places in truths(told).items()}
         for places in (ends, later):
             for fact, logits in self.namer(hidden[rows, places]).items():
                 truth = wanted[fact]
                 if bool((truth != UNSAID).any()):
                     loss = loss + functional.cross_entropy(logits, truth, ignore_index=UNSAID)
-                    right = (logits.argmax(dim=1) == truth)[truth != UNSAID]
-                    figures[fact] = float(right.float().mean())
+                    right = (logits.argmax(dim=1) == truth)[truth != UNSAID].float().mean()
+                    figures[fact] = figures.get(fact, 0.0) + float(right) / 2
         return loss, {"loss": loss.item(), "faith": faith.item()} | figures
 
     def sample(self, folder: Path, step: int) -> None:

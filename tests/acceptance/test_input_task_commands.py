@@ -185,6 +185,20 @@ async def test_one_instruction_follows_another(here: Studio) -> None:
     assert "strength" not in [field.custom_id for field in (await opened.modal()).fields]
 
 
+async def test_from_an_edit_within_a_mask_one_goes_on_with_an_instruction(here: Studio) -> None:
+    ada = here.sandbox.member("ada")
+    mask = ("mask.png", plain_png(128, 96, 0xFFFFFF))
+    card = await card_of(here, "inpaint", prompt="make it night", mask=mask, model=EDITOR)
+    parent = await job_of(here, card)
+    assert (parent.recipe.task, parent.recipe.strength) == ("inpaint", 0.9)
+    opened = await ada.press(card, emoji="🔁")
+    assert "strength" not in [field.custom_id for field in (await opened.modal()).fields]
+    child = await job_of(here, await gallery(await ada.submit(opened, {"prompt": "add snow"})))
+    recipe = child.recipe
+    assert (recipe.task, recipe.model, recipe.options) == ("edit", EDITOR, Edit())
+    assert child.source == parent.results[0]
+
+
 async def test_loops_and_matched_colours(here: Studio) -> None:
     card = await card_of(here, "reimagine", prompt="ink", loops=4, match_colours=True)
     job = await job_of(here, card)

@@ -73,12 +73,13 @@ def _looking(args: argparse.Namespace, shards: Sequence[Shard]) -> LookingTask:
         out=args.out / "looking",
         steps=args.looking,
         minutes=0.0,
-        save_every=500,
     )
     task = LookingTask(
         build_image_encoder(), shards, device=settings.device, autocast=args.autocast == "bf16"
     )
-    trainer = Trainer(task, settings)
-    trainer.resume()
-    trainer.run()
+    if args.looking:
+        trainer = Trainer(task, settings)
+        if args.resume:
+            trainer.resume()
+        trainer.run()
     return task

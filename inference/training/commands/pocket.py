@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL
 
-from inference.errors import RequestError
+from inference.errors import ModelError, RequestError
 from inference.training import pocket, samples, tokens
 from inference.training.base_model import SD, find_folder, load_pipeline
 from inference.training.commands import options, shard_options
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shard_options.add_shards(parser, required=True)
     parser.add_argument(
         "--init",
-        help="the model to begin with: a catalogue name or a folder; default: from nothing",
+        help="the pocket model to begin with, a catalogue name or a folder; default: none",
     )
     parser.add_argument(
         "--freeze-text", action="store_true", help="leave the text encoder as it is"
@@ -46,6 +46,8 @@ def run(args: argparse.Namespace) -> None:
     """
     if args.vae is None and args.init is None:
         raise RequestError("Name --vae, the folder that autoencoder made, or --init.")
+    if args.freeze_text and args.init is None:
+        raise RequestError("--freeze-text needs --init: without it there is no trained encoder.")
     torch.manual_seed(args.seed)
     settings = options.settings_from(args, 0.996)
     unet, text_encoder, tokenizer, vae = _parts(args)
@@ -76,6 +78,9 @@ def _parts(args: argparse.Namespace) -> tuple[Any, Any, Any, Any]:
         parts = pocket.build_unet(), pocket.build_text_encoder(tokenizer), tokenizer
     else:
         base = load_pipeline(find_folder(args.init), SD, torch.float32)
+        betas = base.scheduler.alphas_cumprod
+        if not torch.equal(betas, pocket.build_scheduler().alphas_cumprod):
+            raise ModelError(f"{args.init} has another noise schedule; begin with a pocket model.")
         parts = base.unet, base.text_encoder, base.tokenizer
     vae = AutoencoderKL.from_pretrained(args.vae) if args.vae else base.vae
     return *parts, vae

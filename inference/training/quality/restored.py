@@ -1,6 +1,6 @@
 """What is undone: lost colour, noise, lost resolution, a hole. The truth is known exactly."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -101,14 +101,14 @@ def enlarged(bench: Bench) -> list[Finding]:
     """Twice the resolution, against bicubic interpolation."""
     truths = bench.scenes(6)
     bicubic = [spoiling.halved(one) for one in truths]
-    return _refined(bench, "super-resolution 2×", "upscale", truths, {"bicubic": bicubic})
+    return _refined(bench, "super-resolution 2×", "upscale", truths, ("bicubic", bicubic))
 
 
 def sharpened(bench: Bench) -> list[Finding]:
     """Blurred pictures made sharp, against leaving them as they are."""
     truths = bench.scenes(11)
     soft = [spoiling.blurred(one, BLUR) for one in truths]
-    return _refined(bench, "sharpen", "sharpen", truths, {"the blurred picture": soft})
+    return _refined(bench, "sharpen", "sharpen", truths, ("the blurred picture", soft))
 
 
 def _refined(
@@ -116,10 +116,10 @@ def _refined(
     what: str,
     words: str,
     truths: Sequence[Pixels],
-    given: Mapping[str, Sequence[Pixels]],
+    given: tuple[str, Sequence[Pixels]],
 ) -> list[Finding]:
     """Soft pictures refined by the editor, against what they were, with its name."""
-    ((before, sources),) = given.items()
+    before, sources = given
     made = _restored(bench, EDITOR, words, sources) if bench.studio.has(EDITOR) else None
     if made is not None:
         bench.show(words, [sources, made, truths])

@@ -127,30 +127,56 @@ def test_strength_0_gives_the_source(programs: Programs, photo: bytes) -> None:
     assert result.steps_run == 0
 
 
-def test_an_instruction_is_followed_within_the_mask_only(tmp_path: Path, photo: bytes) -> None:
+@pytest.fixture
+def editor(tmp_path: Path) -> ProgramEngine:
+    """One that paints patches of 96×80 pixels."""
     info = replace(describe(tiny_pipelines.instruct_pix2pix(tmp_path)), pixel_budget=96 * 80)
-    engine = load_engine(info, "cpu")
-    photo = png(open_png(photo).resize((96, 80)))
+    return load_engine(info, "cpu")
+
+
+def instruct(photo: bytes, **options: Any) -> tuple[GenerationRequest, np.ndarray]:
+    """Within a mask, and where that is, bool [80, 96]."""
     mask = MASK.resize((96, 80), Image.Resampling.NEAREST)
-    asked = inpaint(
-        photo,
-        mask,
-        prompt="make it night",
-        options=Inpaint(blur=0, content="original", area="whole"),
-    )
-    (within,) = run(engine, [asked])
-    (whole,) = run(
-        engine,
-        [asked.change(task="edit", options=None, second=None, strength=1.0)],
-    )
-    inside = np.asarray(mask) > 0
-    made, told = (pixels(result.images[0].data) for result in (within, whole))
-    assert (made[~inside] == pixels(photo)[~inside]).all()
-    assert (made[inside] == told[inside]).all()
-    assert (told[~inside] != pixels(photo)[~inside]).any()
+    source = png(open_png(photo).resize((96, 80)))
+    asked = inpaint(source, mask, prompt="make it night", options=Inpaint(blur=0, **options))
+    return asked, np.asarray(mask) > 0
+
+
+def test_an_instruction_is_followed_within_the_mask_only(
+    editor: ProgramEngine, photo: bytes
+) -> None:
+    asked, inside = instruct(photo, content="original")
+    told = asked.change(task="edit", options=None, second=None, strength=1.0)
+    made, whole = (pixels(run(editor, [one])[0].images[0].data) for one in (asked, told))
+    assert asked.image is not None
+    source = pixels(asked.image)
+    assert (made[~inside] == source[~inside]).all()
+    assert (made[inside] == whole[inside]).all()
+    assert (whole[~inside] != source[~inside]).any()
+
+
+@pytest.mark.parametrize("content", ["original", "fill", "noise"])
+def test_an_editor_sees_the_mask_s_surroundings(
+    editor: ProgramEngine, photo: bytes, content: str
+) -> None:
+    asked, inside = instruct(photo, content=content, area="masked", padding=8)
+    (result,) = run(editor, [asked])
+    assert asked.image is not None
+    made, source = pixels(result.images[0].data), pixels(asked.image)
+    assert (made[~inside] == source[~inside]).all()
+    assert (made[inside] != source[inside]).any(axis=1).mean() > 0.9
+
+
+def test_an_editor_has_no_strength_within_a_mask(editor: ProgramEngine, photo: bytes) -> None:
+    asked, _ = instruct(photo)
+    with pytest.raises(RequestError, match=r"has no strength such as 0\.3; ask for 1, or for 0"):
+        run(editor, [asked.change(strength=0.3)])
+    (kept,) = run(editor, [asked.change(strength=0.0)])
+    assert asked.image is not None
+    assert (pixels(kept.images[0].data) == pixels(asked.image)).all()
 
 
 def test_a_pipeline_that_is_told_nothing_refuses_a_mask(tmp_path: Path, photo: bytes) -> None:
     engine = load_engine(describe(tiny_pipelines.kandinsky(tmp_path)), "cpu")
-    with pytest.raises(RequestError, match="cannot paint within a mask; choose one of the kinds"):
+    with pytest.raises(RequestError, match="cannot keep a part of a picture while it paints"):
         run(engine, [inpaint(photo, strength=1)])

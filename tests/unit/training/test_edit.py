@@ -96,8 +96,8 @@ def test_noisy_steps_are_drawn_more_often() -> None:
     drawn = [draw_step(999, rng) for _ in range(4000)]
     assert 0 <= min(drawn) < 50
     assert max(drawn) == 999
-    assert 0.72 < sum(step >= 500 for step in drawn) / 4000 < 0.79
-    assert 0.03 < sum(step == 999 for step in drawn) / 4000 < 0.055
+    assert 0.74 < sum(step >= 500 for step in drawn) / 4000 < 0.81
+    assert 0.085 < sum(step == 999 for step in drawn) / 4000 < 0.12
 
 
 def test_noising_is_the_scheduler_s() -> None:
@@ -157,7 +157,7 @@ def test_every_example_has_an_exact_answer(shard: Shard) -> None:
         else:
             assert edit.task == "sketch"
             assert facts.style not in ("pencil", "ink")
-            assert source.mean() > 150, "a child's drawing is on white paper"
+            assert source.mean() > 140, "a child's drawing is on white paper"
     assert set(seen) == set(TASKS)
 
 

@@ -6,14 +6,13 @@ import pytest
 import torch
 from transformers import CLIPTextModel
 
-from inference.errors import InferenceError
 from inference.training.__main__ import main
 from inference.training.base_model import SD, load_pipeline
 from inference.training.data import Facts, group
 from inference.training.loop import LoopSettings, Trainer
-from inference.training.pocket import build_text_encoder
+from inference.training.pocket import build_scheduler, build_text_encoder
 from inference.training.shards import facts_in, gather, write
-from inference.training.tokens import corpus, learn
+from inference.training.tokens import corpus, ids_of, learn
 from inference.training.words import NAMES, UNSAID, Namer, WordsTask, truths
 from tests import tiny
 
@@ -60,7 +59,7 @@ def test_subjects_come_apart(tmp_path: Path) -> None:
     assert isinstance(task, WordsTask)
 
     def apart(encoder: CLIPTextModel) -> float:
-        ids = task.tokens(["an oil painting of a boat", "an oil painting of a castle"])
+        ids = ids_of(task.tokenizer, ["an oil painting of a boat", "an oil painting of a castle"])
         with torch.no_grad():
             hidden = encoder(ids)[0]
         # The last place comes after the end of both, where the texts themselves are the same.
@@ -84,6 +83,7 @@ def test_an_interrupted_run_ends_in_the_same_weights(tmp_path: Path) -> None:
 
 def test_words_and_then_pocket_by_command(tmp_path: Path) -> None:
     base = tiny.sd(tmp_path / "base", zero_snr=True, latent_channels=8)
+    build_scheduler().save_pretrained(base / "scheduler")
     made = gather((group(i, (32, 32), world=1.0) for i in range(2)), 2)
     write(made, tmp_path / "shards")
     assert facts_in(tmp_path / "shards") == list(made.facts)
@@ -110,8 +110,19 @@ def test_words_and_then_pocket_by_command(tmp_path: Path) -> None:
     assert not same(told.unet, painted.unet)
 
 
+def test_pocket_begins_with_its_own_kind(tmp_path: Path) -> None:
+    base = tiny.sd(tmp_path / "base")
+    with pytest.raises(SystemExit, match="another noise schedule"):
+        main(
+            [
+                *("pocket", "--out", str(tmp_path), "--init", str(base), "--device", "cpu"),
+                *("--shards", str(tmp_path), "--batches", "32x32:2:1"),
+            ]
+        )
+
+
 def test_pocket_needs_an_autoencoder_or_a_model(tmp_path: Path) -> None:
-    with pytest.raises((InferenceError, SystemExit), match="--vae"):
+    with pytest.raises(SystemExit, match="--vae"):
         main(
             [
                 *("pocket", "--out", str(tmp_path), "--shards", str(tmp_path)),
