@@ -219,15 +219,13 @@ class Flows:
     def _onward(self, recipe: Recipe, policy: GuildPolicy, *, painted: bool) -> Recipe:
         """What goes on from a picture is plain image-to-image, with a model that can do that.
 
-        From an edited one it is the next instruction. painted: only within a mask; then the usual
-        model paints what the words describe.
+        From an edited one it is the next instruction, but from one that was edited within a mask
+        the usual model goes on. painted: only within a mask, which is the usual model's too.
         """
         if recipe.task in ("img2img", "edit") and not painted:
             return recipe
         model = self._catalog.find(recipe.model)
-        if model.follows_instructions and not painted:
-            return recipe.change(task="edit", options=None, strength=1.0)
-        if model.architecture == PIX2PIX or (painted and model.follows_instructions):
+        if model.architecture == PIX2PIX or model.follows_instructions:
             wish = Wish(prompt=recipe.prompt, negative_prompt=recipe.negative_prompt)
             return wish.fresh(policy, self._catalog.find(self._default_model))
         # How many variations are made is nobody's choice.

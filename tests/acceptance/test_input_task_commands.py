@@ -185,17 +185,17 @@ async def test_one_instruction_follows_another(here: Studio) -> None:
     assert "strength" not in [field.custom_id for field in (await opened.modal()).fields]
 
 
-async def test_from_an_edit_within_a_mask_one_goes_on_with_an_instruction(here: Studio) -> None:
+async def test_from_an_edit_within_a_mask_the_usual_model_goes_on(here: Studio) -> None:
     ada = here.sandbox.member("ada")
     mask = ("mask.png", plain_png(128, 96, 0xFFFFFF))
     card = await card_of(here, "inpaint", prompt="make it night", mask=mask, model=EDITOR)
     parent = await job_of(here, card)
     assert (parent.recipe.task, parent.recipe.strength) == ("inpaint", 0.9)
     opened = await ada.press(card, emoji="🔁")
-    assert "strength" not in [field.custom_id for field in (await opened.modal()).fields]
-    child = await job_of(here, await gallery(await ada.submit(opened, {"prompt": "add snow"})))
+    sent = await ada.submit(opened, {"prompt": "in oil", "strength": "0.5"})
+    child = await job_of(here, await gallery(sent))
     recipe = child.recipe
-    assert (recipe.task, recipe.model, recipe.options) == ("edit", EDITOR, Edit())
+    assert (recipe.task, recipe.model, recipe.strength) == ("img2img", "pocket", 0.5)
     assert child.source == parent.results[0]
 
 
