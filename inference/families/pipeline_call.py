@@ -15,7 +15,7 @@ from inference.families.quiet import quiet
 from inference.families.schedulers import SCHEDULERS, SchedulerKind
 from inference.options import Edit
 from inference.request import STRENGTH_BANDS, GenerationRequest
-from inference.tasks.edit import no_editor
+from inference.tasks.edit import no_editor, no_strength
 
 DEFAULT_STRENGTH = STRENGTH_BANDS["balanced"]
 
@@ -119,10 +119,7 @@ class PipelineCall:
         if request.task == "edit" and not self.edits:
             yield no_editor(name)
         if self.edits and request.strength not in (DEFAULT_STRENGTH, 1):
-            yield (
-                f"{name} edits as the prompt says and has no strength such as "
-                f"{request.strength:g}; ask for 1, or for 0 to get the source back."
-            )
+            yield no_strength(name, request.strength)
         if request.scheduler is not None and not self._suits(SCHEDULERS[request.scheduler]):
             names = [known for known, kind in SCHEDULERS.items() if self._suits(kind)]
             can = f"can run with {', '.join(names)}" if names else "only runs with its own"

@@ -3,6 +3,14 @@
 from collections.abc import Sequence
 
 
+def no_strength(model: str, strength: float) -> str:
+    """The sentence for a strength that a model which follows instructions cannot have."""
+    return (
+        f"{model} edits as the prompt says and has no strength such as {strength:g}; "
+        "ask for 1, or for 0 to get the source back."
+    )
+
+
 def no_editor(model: str, able: Sequence[str] = ()) -> str:
     """The sentence for a model that follows no instructions. able: the names of those that do."""
     if able:

@@ -9,6 +9,7 @@ from inference.limits import MIN_SIDE
 from inference.model_info import ModelInfo
 from inference.options import Inpaint
 from inference.request import TASK_STRENGTHS, GenerationRequest
+from inference.tasks.edit import no_strength
 from inference.tasks.files import finished, opened
 from inference.tasks.filling import filled, noised
 from inference.tasks.mask import FAINT, given_mask, softened, transparent_mask
@@ -72,10 +73,7 @@ def inpaint(request: GenerationRequest, info: ModelInfo) -> Program:
     assert isinstance(options, Inpaint) and request.image is not None
     usual = (0, TASK_STRENGTHS["inpaint"], 1)
     if info.follows_instructions and request.strength not in usual:
-        raise RequestError(
-            f"The model “{info.id}” edits as the prompt says and has no strength such as "
-            f"{request.strength:g}; ask for 1, or for 0 to get the source back."
-        )
+        raise RequestError(no_strength(f"The model “{info.id}”", request.strength))
     given = opened(request.image)
     source = given.convert("RGB")
     mask, erased = _mask(request, given)

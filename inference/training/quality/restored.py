@@ -226,10 +226,11 @@ def _restored(
     bench: Bench, role: str, words: str, sources: Sequence[Pixels], **values: object
 ) -> list[Pixels]:
     studio = bench.studio
-    values |= RESTORING
-    return studio.paint(
-        role, [studio.request(role, words, one, seed=i, **values) for i, one in enumerate(sources)]
-    )
+    asked = [
+        studio.request(role, words, one, seed=i, **RESTORING, **values)
+        for i, one in enumerate(sources)
+    ]
+    return studio.paint(role, asked)
 
 
 def _with(picture: Pixels, hole: NDArray[np.bool_], colour: NDArray[np.floating[Any]]) -> Pixels:
