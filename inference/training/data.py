@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.training.photographs import Photograph, crop, dead_leaves, photographs
-from inference.training.rendering import photograph
+from inference.training.rendering import photograph, subject_box
 from inference.training.styles import STYLES, Array, blur, luminance, stylise
 from inference.training.world import HELD_OUT, Scene, at_another_hour, scene, with_another_subject
 
@@ -51,6 +51,8 @@ class Facts:
     water: bool = False
     body: int = 0
     """Which of the group's contents this shows: pictures of one body differ in style only."""
+    box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    """Where the world's subject stands: left, top, right, bottom, in shares of the sides."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +115,10 @@ def _world_bodies(
     scenes = [first, at_another_hour(first, rng)]
     if rng.random() < 0.5:
         scenes.append(with_another_subject(first, rng))
-    return [(photograph(s, size), facts_of(s, "photo", i)) for i, s in enumerate(scenes)]
+    return [
+        (photograph(s, size), replace(facts_of(s, "photo", i), box=subject_box(s)))
+        for i, s in enumerate(scenes)
+    ]
 
 
 def _photo_bodies(

@@ -287,6 +287,18 @@ def label_map(scene: Scene, size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.asarray(_Canvas(scene, *size).labels)[::2, ::2].copy()
 
 
+def subject_box(scene: Scene) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of what is seen of the subject, in shares of the width and the
+    height; all of the picture where nothing is.
+    """
+    side = 64
+    rows, columns = np.nonzero(label_map(scene, (side, side)) == LABELS["subject"])
+    if not len(rows):
+        return 0.0, 0.0, 1.0, 1.0
+    left, top = int(columns.min()), int(rows.min())
+    return left / side, top / side, (int(columns.max()) + 1) / side, (int(rows.max()) + 1) / side
+
+
 def outlines(scene: Scene, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Where one thing ends and another begins, by day the sun's edge too: uint8
     [height, width], 0 or 255.

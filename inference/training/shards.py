@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -46,7 +47,7 @@ def write(shard: Shard, folder: Path) -> Path:
 def read(path: Path, groups: int | None = None) -> Shard:
     """The shard whose array is `path`, or its first `groups`; pictures stay on disk until used."""
     text = json.loads(path.with_suffix(".json").read_text())
-    facts = tuple(Facts(**f) for f in text["facts"])
+    facts = tuple(map(_fact, text["facts"]))
     count = len(facts) if groups is None else min(len(facts), groups * text["per_group"])
     return Shard(np.load(path, mmap_mode="r")[:count], facts[:count], text["per_group"])
 
@@ -56,4 +57,8 @@ def facts_in(folder: Path) -> list[Facts]:
     found = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     if not found:
         raise RequestError(f"{folder} holds no shards; `render` makes them.")
-    return [Facts(**f) for text in found for f in text["facts"]]
+    return [_fact(one) for text in found for one in text["facts"]]
+
+
+def _fact(kept: dict[str, Any]) -> Facts:
+    return Facts(**kept | ({"box": tuple(kept["box"])} if "box" in kept else {}))

@@ -13,6 +13,7 @@ from inference.catalog import embedded
 from inference.safetensors_file import read_header
 from inference.training.captions import caption
 from inference.training.data import Facts, group
+from inference.training.examinations import labels_of
 from inference.training.pocket import (
     Latents,
     PocketTask,
@@ -20,9 +21,13 @@ from inference.training.pocket import (
     build_text_encoder,
     build_unet,
     draw,
+    focus,
     plain_step,
 )
+from inference.training.rendering import LABELS, subject_box
+from inference.training.shards import gather, read, write
 from inference.training.tokens import corpus, learn
+from inference.training.world import scene
 
 POCKET = Path(__file__).parents[3] / "inference" / "pocket"
 
@@ -78,6 +83,47 @@ def test_draws_are_consistent() -> None:
             assert one.entry >= 300
     assert 0.03 < sum(not d.words for d in draws) / len(draws) < 0.25
     assert 0.3 < sum(d.source != d.target for d in draws) / len(draws) < 0.8
+
+
+def test_a_pair_enters_most_often_where_members_enter() -> None:
+    shard, rng = latents(), random.Random(4)
+    draws = [draw(shard, rng, 1.0, 0.0) for _ in range(600)]
+    entries = [one.entry for one in draws if one.source != one.target]
+    near = sum(500 <= entry < 700 for entry in entries) / len(entries)
+    assert near > 0.4
+    assert max(entries) > 900
+
+
+def test_an_error_counts_most_where_the_subject_stands() -> None:
+    whole, part = focus([(0.0, 0.0, 1.0, 1.0), (0.25, 0.5, 0.5, 1.0)], 8, 16)
+    assert whole.shape == (1, 8, 16)
+    assert torch.equal(whole, torch.ones(1, 8, 16))
+    assert part.mean() == pytest.approx(1)
+    inside = part[0, 4:, 4:8]
+    assert (inside == inside[0, 0]).all()
+    assert (part > part[0, 0, 0]).sum() == inside.numel()
+    assert inside[0, 0] / part[0, 0, 0] == pytest.approx(4)
+
+
+def test_a_box_is_around_the_subject() -> None:
+    for seed in range(12):
+        left, top, right, bottom = subject_box(scene(seed))
+        rows, columns = np.nonzero(labels_of(seed) == LABELS["subject"])
+        inside = (columns >= 32 * left - 1) & (columns < 32 * right + 1)
+        assert (inside & (rows >= 32 * top - 1) & (rows < 32 * bottom + 1)).all()
+        assert 0.001 < (right - left) * (bottom - top) < 0.9
+
+
+def test_a_shard_keeps_the_boxes_and_old_ones_have_none(tmp_path: Path) -> None:
+    made = gather([group(0, (16, 16), world=1.0)], 1)
+    path = write(made, tmp_path)
+    assert read(path).facts == made.facts
+    assert len({facts.box for facts in made.facts if facts.body == 0}) == 1
+    text = json.loads(path.with_suffix(".json").read_text())
+    for facts in text["facts"]:
+        del facts["box"]
+    path.with_suffix(".json").write_text(json.dumps(text))
+    assert {facts.box for facts in read(path).facts} == {(0.0, 0.0, 1.0, 1.0)}
 
 
 def test_plain_examples_come_more_often_from_the_noise() -> None:
