@@ -2,7 +2,7 @@
 
 What they cannot tell (a title, how many steps suit it) may stand in a `palimpsest.json` beside
 `model_index.json`, with the keys `title`, `steps`, `guidance`, `scheduler`, `vae`, `preview_vae`,
-`ip_adapter`, `painter` and those of `inference.control_info`, all optional.
+`ip_adapter`, `painter`, `details` and those of `inference.control_info`, all optional.
 """
 
 import hashlib
@@ -86,6 +86,7 @@ class ModelInfo:
     image_adapter: absolute folder of what the task style needs, or None.
     painter: likewise of the pix2pix model that paints a drawing before the task sketch paints over
         it, or None.
+    details: likewise of what gives an edited picture its source's details, or None.
     """
 
     id: str
@@ -104,6 +105,7 @@ class ModelInfo:
     control: ControlInfo | None = None
     image_adapter: str | None = None
     painter: str | None = None
+    details: str | None = None
 
     @property
     def follows_instructions(self) -> bool:
@@ -166,6 +168,7 @@ def describe(folder: Path) -> ModelInfo:
                 steered=_ARCHITECTURES.get(family) in STEERED,
             ),
             painter=_painter(folder, own, family),
+            details=_details(folder, own, family),
             image_adapter=find_image_adapter(
                 folder,
                 _beside(folder, own, "ip_adapter"),
@@ -265,6 +268,19 @@ def _painter(folder: Path, own: dict[str, Any], family: str) -> str | None:
     if own.get("controlnet") or (folder / "controlnet").is_dir():
         raise ValueError("there are a painter and a ControlNet, and a drawing is for one of them")
     return painter
+
+
+def _details(folder: Path, own: dict[str, Any], family: str) -> str | None:
+    """A folder: the named one, or `details` in the model's own. Raises ValueError for a named one
+    without effect.
+    """
+    named = _beside(folder, own, "details")
+    if family not in FOLLOWING:
+        if named is not None:
+            raise ValueError("details are for models that follow instructions")
+        return None
+    beside = folder.absolute() / "details"
+    return str(beside) if named is None and beside.is_dir() else named
 
 
 def _architecture(folder: Path, index: dict[str, Any], family: str) -> str:

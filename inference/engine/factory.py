@@ -18,6 +18,7 @@ from inference.engine.settings import EngineSettings
 from inference.errors import ModelError
 from inference.executors.cores import use_allowed_cores
 from inference.families.codecs import load_preview
+from inference.families.details import load_details
 from inference.families.folder import ModelFolder
 from inference.families.latents import LatentCodec
 from inference.families.load import STEPWISE, default_dtype, find_device, load_model
@@ -66,25 +67,28 @@ def load_engine(
     use_allowed_cores()
     settings = settings or EngineSettings.for_device(target)
     control = None if info.control is None else info.control.folder
+    parts = info.vae, control, info.image_adapter, info.painter, info.details
     facts: dict[str, Any] = {
-        "revision": revision(info.location, info.vae, control, info.image_adapter, info.painter),
+        "revision": revision(info.location, *parts),
         "versions": {name: version(name) for name in _LIBRARIES},
     }
     if ModelFolder(folder).pipeline not in STEPWISE:
-        serial = SerialEngine(_serial(folder, info, target), info, settings, **facts)
+        details = None if info.details is None else load_details(Path(info.details))
+        model = _serial(folder, info, target)
+        serial = SerialEngine(model, info, settings, details=details, **facts)
         return ProgramEngine(serial, info, **facts)
     dtype = default_dtype(target, exact=settings.exact)
     vae = None if info.vae is None else Path(info.vae)
     if shelf is None and info.adapters is not None:
         shelf = Shelf(Path(info.adapters))
-    model = load_model(
+    stepwise = load_model(
         folder, target, dtype, vae=vae, info=info, shelf=shelf, compiled=settings.compiled
     )
-    preview = _preview(model.codec, info, folder)
+    preview = _preview(stepwise.codec, info, folder)
     painter = None
     if info.painter is not None:
         painter = load_pix2pix(Path(info.painter), torch.device("cpu")).paint
-    engine = Engine(model, info, settings, preview=preview, painter=painter, **facts)
+    engine = Engine(stepwise, info, settings, preview=preview, painter=painter, **facts)
     return ProgramEngine(engine, info, **facts)
 
 

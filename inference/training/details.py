@@ -1,0 +1,212 @@
+"""Lessons for the network that takes the details of an edited picture from its source.
+
+The editor itself paints what it is asked to; the network is shown the source, what was painted and
+what is right. Where one answer is right (a picture without its noise), that is the truth; where the
+editor invents (another style), it is what was painted, so that the network learns to leave it.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from inference.families.details import DetailNet
+from inference.training.autoencoder import to_tensor
+from inference.training.crops import PairCrops
+from inference.training.data import Pixels
+from inference.training.edits import draw_edit
+from inference.training.loop import attention_for
+from inference.training.shards import Shard
+
+TASKS: Mapping[str, float] = {
+    "denoise": 0.32,
+    "upscale": 0.15,
+    "sharpen": 0.17,
+    "colourise": 0.1,
+    "inpaint": 0.1,
+    "restyle": 0.1,
+    "sketch": 0.06,
+}
+"""How often each task is drawn."""
+INVENTED = ("restyle", "sketch")
+"""Tasks with many right answers."""
+DIRECT = 0.8
+"""Share of the lessons painted in two steps without guidance: the surest way to the one right
+answer. The others are painted as members have it."""
+FLOOR = 1e-3
+"""Added to the squared error before its logarithm: what is nearer than 36 dB counts no more for
+being so, or leaving a painting alone would be learned before anything else."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Exercise:
+    """What the editor is asked: uint8 [h, w, 3], the words for it, and the truth."""
+
+    task: str
+    source: Pixels
+    words: str
+    truth: Pixels
+
+
+Draw = Callable[[random.Random], Exercise]
+"""Draws an exercise; all are of one size."""
+
+
+def from_shard(shard: Shard) -> Draw:
+    """The world's tasks."""
+
+    def draw(rng: random.Random) -> Exercise:
+        edit = draw_edit(shard, rng, TASKS)
+        source = shard.pixels[edit.source] if isinstance(edit.source, int) else edit.source
+        truth = shard.pixels[edit.target]
+        return Exercise(task=edit.task, source=source, words=edit.words, truth=truth)
+
+    return draw
+
+
+def from_pairs(crops: PairCrops) -> Draw:
+    """An owner's pairs, each with one right answer."""
+
+    def draw(rng: random.Random) -> Exercise:
+        index = rng.randrange(len(crops.pairs))
+        source, truth = crops.draw(index, rng)
+        words = crops.pairs[index].instruction
+        return Exercise(task="pair", source=source, words=words, truth=truth)
+
+    return draw
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Lessons:
+    """uint8 [n, h, w, 3] each: what the editor was given, what it painted, and what is right."""
+
+    sources: Pixels
+    painted: Pixels
+    wanted: Pixels
+
+
+def wanted(asked: Exercise, painted: Pixels) -> Pixels:
+    """What is right, [h, w, 3]: the truth, or what was painted where it is invented."""
+    if asked.task in INVENTED:
+        return painted
+    if asked.task == "inpaint":
+        hole = (asked.source != asked.truth).any(axis=2, keepdims=True)
+        return np.where(hole, painted, asked.truth)
+    return asked.truth
+
+
+def give_lessons(
+    pipe: Any, draw: Draw, count: int, *, seed: int, steps: int, guidance: float, batch: int = 6
+) -> Lessons:
+    """Lets an InstructPix2Pix pipeline paint `count` exercises.
+
+    steps, guidance: as members have it.
+    """
+    rng = random.Random(seed)
+    asked: list[Exercise] = []
+    painted: list[Pixels] = []
+    with tqdm(total=count, unit="picture", mininterval=5) as bar:
+        while len(asked) < count:
+            some = [draw(rng) for _ in range(min(batch, count - len(asked)))]
+            how = (2, 1.0) if rng.random() < DIRECT else (steps, guidance)
+            painted += _painted(pipe, some, rng.getrandbits(32), *how)
+            asked += some
+            bar.update(len(some))
+    right = [wanted(one, made) for one, made in zip(asked, painted, strict=True)]
+    return Lessons(
+        sources=np.stack([one.source for one in asked]),
+        painted=np.stack(painted),
+        wanted=np.stack(right),
+    )
+
+
+def _painted(
+    pipe: Any, asked: Sequence[Exercise], seed: int, steps: int, guidance: float
+) -> list[Pixels]:
+    device = pipe.device.type
+    with attention_for(device), torch.autocast(device, torch.bfloat16):
+        images = pipe(
+            [one.words for one in asked],
+            image=[Image.fromarray(one.source) for one in asked],
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            generator=torch.Generator().manual_seed(seed),
+        ).images
+    return [np.asarray(one) for one in images]
+
+
+def kept(folder: Path, make: Callable[[], Lessons]) -> Lessons:
+    """What `make()` gives, made once and then read from `folder`."""
+    path = folder / "lessons.npz"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        made = make()
+        beside = path.with_suffix(".part.npz")
+        np.savez(beside, sources=made.sources, painted=made.painted, wanted=made.wanted)
+        beside.replace(path)
+    with np.load(path) as arrays:
+        return Lessons(**{name: arrays[name] for name in arrays.files})
+
+
+class DetailsTask:
+    """Trains the network on random crops of lessons."""
+
+    def __init__(
+        self,
+        net: DetailNet,
+        lessons: Lessons,
+        *,
+        side: int = 96,
+        batch: int = 16,
+        device: str = "cpu",
+        autocast: bool = True,
+    ) -> None:
+        self.net = net.to(device)
+        self.lessons = lessons
+        self.side, self.batch = side, batch
+        self.device = torch.device(device)
+        self.autocast = autocast
+
+    def modules(self) -> dict[str, nn.Module]:
+        """The network."""
+        return {"details": self.net}
+
+    def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """The mean logarithm of the squared error of each crop (Chen et al. 2022, "NAFNet": the
+        loss is PSNR itself, so that faint noise counts as much as strong).
+        """
+        rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
+        source, painted, right = (to_tensor(part).to(self.device) for part in self._crops(rng))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            made = self.net(source, painted)
+        error = (made.float() - right).square().mean(dim=(1, 2, 3))
+        loss = (error + FLOOR).log().mean()
+        before = ((painted - right).square().mean(dim=(1, 2, 3)) + FLOOR).log().mean()
+        decibels = 10 / np.log(10)
+        return loss, {
+            "dB": float(decibels * (np.log(4) - loss.item())),
+            "painted dB": float(decibels * (np.log(4) - before.item())),
+        }
+
+    def _crops(self, rng: np.random.Generator) -> list[Pixels]:
+        """The same crops of all three, [batch, side, side, 3] each, at times mirrored."""
+        count, height, width, _ = self.lessons.sources.shape
+        parts: list[tuple[Pixels, ...]] = []
+        for index in rng.integers(0, count, self.batch):
+            y = int(rng.integers(0, height - self.side + 1))
+            x = int(rng.integers(0, width - self.side + 1))
+            turn = -1 if rng.random() < 0.5 else 1
+            place = (int(index), slice(y, y + self.side), slice(x, x + self.side))
+            both = (self.lessons.sources, self.lessons.painted, self.lessons.wanted)
+            parts.append(tuple(one[place][:, ::turn] for one in both))
+        return [np.stack(one) for one in zip(*parts, strict=True)]
+
+    def sample(self, folder: Path, step: int) -> None:
+        """The bar tells: PSNR with and without the network."""

@@ -1,0 +1,160 @@
+"""The details network's lessons, and what it learns from them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from inference.catalog import POCKET
+from inference.families.details import DetailNet, Details, DetailsConfig, load_details
+from inference.training.__main__ import main
+from inference.training.base_model import EDIT, load_pipeline
+from inference.training.data import group
+from inference.training.details import (
+    DetailsTask,
+    Exercise,
+    Lessons,
+    from_shard,
+    give_lessons,
+    kept,
+    wanted,
+)
+from inference.training.loop import LoopSettings, Trainer
+from inference.training.quality.measures import psnr
+from inference.training.quality.restored import BLUR, RESTORING
+from inference.training.quality.studio import Studio
+from inference.training.scenes import picture_of
+from inference.training.shards import Shard, gather, write
+from inference.training.spoiling import blurred, noisy
+from inference.training.world import HELD_OUT
+from tests import tiny_pipelines
+from tests.pair_folder import write_pairs
+
+EDITOR = POCKET.parent / "pocket-edit"
+
+
+@pytest.fixture(scope="module")
+def shard() -> Shard:
+    return gather((group(i, (32, 32), world=1.0) for i in range(4)), 4)
+
+
+@pytest.fixture(scope="module")
+def editor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_pipelines.instruct_pix2pix(tmp_path_factory.mktemp("editor") / "editor")
+
+
+def made_up(count: int = 4, side: int = 48) -> Lessons:
+    """Noisy pictures of which a blurred one was painted."""
+    rng = np.random.default_rng(0)
+    truths = [picture_of(i, (side, side)) for i in range(count)]
+    return Lessons(
+        sources=np.stack([noisy(one, 20, rng) for one in truths]),
+        painted=np.stack([blurred(one, 2) for one in truths]),
+        wanted=np.stack(truths),
+    )
+
+
+def trainer(out: Path, steps: int) -> Trainer:
+    torch.manual_seed(0)
+    task = DetailsTask(
+        DetailNet(DetailsConfig(channels=8)), made_up(), side=32, batch=4, autocast=False
+    )
+    settings = LoopSettings(
+        out=out, steps=steps, learning_rate=1e-2, warmup=2, ema=0.9, save_every=4
+    )
+    return Trainer(task, settings)
+
+
+def test_what_is_invented_is_right_as_it_was_painted() -> None:
+    source, truth, painted = (np.full((4, 4, 3), value, np.uint8) for value in (0, 100, 200))
+    source[:2] = truth[:2]
+
+    def right(task: str) -> list[int]:
+        asked = Exercise(task=task, source=source, words="", truth=truth)
+        return sorted(set(wanted(asked, painted).flatten().tolist()))
+
+    assert right("denoise") == right("pair") == [100]
+    assert right("restyle") == right("sketch") == [200]
+    assert right("inpaint") == [100, 200]
+    hole = Exercise(task="inpaint", source=source, words="", truth=truth)
+    assert (wanted(hole, painted)[:2] == 100).all(), "what is around the hole is kept"
+
+
+def test_lessons_are_the_editors_own_and_kept(editor: Path, shard: Shard, tmp_path: Path) -> None:
+    pipe = load_pipeline(editor, EDIT, torch.float32)
+    calls: list[int] = []
+
+    def paint() -> Lessons:
+        calls.append(1)
+        return give_lessons(pipe, from_shard(shard), 5, seed=2, steps=2, guidance=2, batch=2)
+
+    first, again, fresh = kept(tmp_path, paint), kept(tmp_path, paint), paint()
+    assert len(calls) == 2
+    for name in ("sources", "painted", "wanted"):
+        a, b, c = (getattr(one, name) for one in (first, again, fresh))
+        assert a.shape == (5, 32, 32, 3)
+        assert (a == b).all()
+        assert (a == c).all(), "the same seed gives the same lessons"
+    assert (first.painted != first.sources).any()
+
+
+def test_it_learns_to_take_what_is_right_from_both(tmp_path: Path) -> None:
+    """Better than the noisy source and than the blurred painting, on a picture it never saw."""
+    run = trainer(tmp_path, 150)
+    run.run()
+    truth = picture_of(HELD_OUT, (48, 48))
+    source, painted = noisy(truth, 20, np.random.default_rng(9)), blurred(truth, 2)
+    task = run.task
+    assert isinstance(task, DetailsTask)
+    made = Details(task.net)(Image.fromarray(source), Image.fromarray(painted))
+    assert psnr(np.asarray(made), truth) > max(psnr(source, truth), psnr(painted, truth)) + 0.5
+
+
+def test_an_interrupted_run_ends_in_the_same_weights(tmp_path: Path) -> None:
+    whole = trainer(tmp_path / "whole", 8)
+    whole.run()
+    trainer(tmp_path / "broken", 8).run(stop=lambda step: step == 5)
+    again = trainer(tmp_path / "broken", 8)
+    assert again.resume()
+    again.run()
+    for key, value in whole.modules["details"].state_dict().items():
+        assert torch.equal(value, again.modules["details"].state_dict()[key]), key
+
+
+def test_by_command_from_the_world_and_from_pairs(
+    editor: Path, shard: Shard, tmp_path: Path
+) -> None:
+    write(shard, tmp_path / "shards")
+    write_pairs(tmp_path / "pairs", dict.fromkeys("abc", (40, 40)))
+    for name, source in (
+        ("world", ("--shard", str(tmp_path / "shards" / "32x32.npy"))),
+        ("pairs", ("--pairs", str(tmp_path / "pairs"), "--size", "32x32", "--instruction", "x")),
+    ):
+        out = tmp_path / name
+        main(
+            [
+                *("details", "--out", str(out), "--model", str(editor), "--device", "cpu", *source),
+                *("--lessons", "3", "--batch", "2", "--steps", "2", "--side", "32"),
+            ]
+        )
+        load_details(out / "details")
+
+
+@pytest.mark.parametrize("given", [[], ["--shard", "x.npy", "--pairs", "y"]])
+def test_the_world_or_pairs_and_not_both(tmp_path: Path, given: list[str]) -> None:
+    with pytest.raises(SystemExit, match="either --shard"):
+        main(["details", "--out", str(tmp_path), *given])
+
+
+@pytest.mark.skipif(not (EDITOR / "details").is_dir(), reason="no trained weights here")
+def test_the_shipped_editor_sharpens_better_than_leaving_it(tmp_path: Path) -> None:
+    truths = [picture_of(HELD_OUT + 70 + i, (256, 256)) for i in range(2)]
+    soft = [blurred(one, BLUR) for one in truths]
+    studio = Studio({"edit": str(EDITOR)}, "cpu")
+    made = studio.paint(
+        "edit", [studio.request("edit", "sharpen", one, seed=1, **RESTORING) for one in soft]
+    )
+    for truth, given, sharp in zip(truths, soft, made, strict=True):
+        assert psnr(sharp, truth) > psnr(given, truth)
