@@ -8,6 +8,7 @@ what the two guidances (their equation 3) need.
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -84,7 +85,7 @@ def drop(batch: EditBatch, rng: random.Random) -> EditBatch:
         roll = rng.random() / DROPPED
         words.append("" if roll < 1 or 2 <= roll < 3 else said)
         kept[i] = 0 if 1 <= roll < 3 else 1
-    return EditBatch(sources=batch.sources * kept, targets=batch.targets, words=tuple(words))
+    return replace(batch, sources=batch.sources * kept, words=tuple(words))
 
 
 def draw_step(last: int, rng: random.Random) -> int:
@@ -125,7 +126,7 @@ class EditTask:
         return trained if self.freeze_text else trained | {"text_encoder": self.text_encoder}
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """Squared error of the prediction over one batch."""
+        """Squared error of the prediction over one batch, weighted as its examples say."""
         rng = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
         batch = drop(self.examples.batch(rng), rng)
         last = self.noising.steps - 1
@@ -140,7 +141,7 @@ class EditTask:
             answer = self.unet(
                 seen.contiguous(memory_format=torch.channels_last), steps.to(self.device), hidden
             ).sample
-        loss = (answer.float() - wanted).square().mean()
+        loss = ((answer.float() - wanted).square() * batch.counts.to(self.device)).mean()
         return loss, {"loss": loss.item()}
 
     def sample(self, folder: Path, step: int) -> None:

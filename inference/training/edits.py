@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
+from torch.nn import functional
 
 from inference.training import spoiling
 from inference.training.autoencoder import to_tensor
@@ -20,7 +21,7 @@ from inference.training.crops import PairCrops
 from inference.training.data import Pixels
 from inference.training.drawings import child_drawing
 from inference.training.instructions import instruction
-from inference.training.pocket import Latents
+from inference.training.pocket import Latents, at_subjects, focus
 from inference.training.shards import Shard
 
 TASKS: Mapping[str, float] = {
@@ -52,11 +53,14 @@ class Edit:
 class EditBatch:
     """Latents [n, c, h, w] and words. Targets are scaled by the autoencoder's factor, sources are
     not: so the pipeline feeds them (Brooks et al. 2023).
+
+    counts: [n, 1, h, w], how much an error there counts; of mean 1 in every example.
     """
 
     sources: Tensor
     targets: Tensor
     words: tuple[str, ...]
+    counts: Tensor
 
 
 class EditExamples(Protocol):
@@ -175,7 +179,22 @@ class WorldEdits:
         if made:
             pixels = np.stack([e.source for e in edits if not isinstance(e.source, int)])
             sources[made] = latents_of(self._vae, pixels, self._autocast).cpu()
-        return EditBatch(sources=sources, targets=targets, words=tuple(e.words for e in edits))
+        return EditBatch(
+            sources=sources,
+            targets=targets,
+            words=tuple(e.words for e in edits),
+            counts=focus(where_it_matters(shard, edits, *targets.shape[2:])),
+        )
+
+
+def where_it_matters(shard: Shard, edits: Sequence[Edit], height: int, width: int) -> Tensor:
+    """The hole that is filled, else the subject: [n, 1, height, width], in latent pixels."""
+    where = at_subjects([shard.facts[e.target] for e in edits], height, width)
+    for one, edit in zip(where, edits, strict=True):
+        if edit.task == "inpaint":
+            hole = torch.from_numpy((edit.source != shard.pixels[edit.target]).any(axis=2))
+            one[0] = functional.adaptive_max_pool2d(hole[None].float(), (height, width))[0] > 0
+    return where
 
 
 class PairEdits:
@@ -197,4 +216,5 @@ class PairEdits:
             sources=sources,
             targets=targets * self._vae.config.scaling_factor,
             words=tuple(self._crops.pairs[i].instruction for i in picks),
+            counts=torch.ones(len(picks), 1, *sources.shape[2:]),
         )

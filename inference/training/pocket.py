@@ -36,8 +36,8 @@ ENTRY = {"style": 300, "light": 400, "subject": 600}
 USUAL_ENTRY = 600
 """The likeliest entry step of a pair: that of the strength members use unless they say another."""
 FOCUS = 4.0
-"""How much an error counts where the subject stands, against elsewhere: it is small, and without
-this most of what is learned is the land around it."""
+"""How much an error counts where it matters most, such as at the subject, against elsewhere: that
+is small, and without this most of what is learned is the land around it."""
 
 
 def build_scheduler() -> DDIMScheduler:
@@ -180,15 +180,21 @@ def draw(latents: Latents, rng: random.Random, pairs: float, dropout: float) -> 
     return Draw(target, source, step, entry, words)
 
 
-def focus(boxes: Sequence[tuple[float, float, float, float]], height: int, width: int) -> Tensor:
-    """How much each latent pixel counts: [n, 1, height, width], of mean 1 in every picture.
-
-    boxes: left, top, right and bottom of each subject, in shares of the sides.
-    """
-    weights = torch.ones(len(boxes), 1, height, width)
-    for one, (left, top, right, bottom) in zip(weights, boxes, strict=True):
+def at_subjects(facts: Sequence[Facts], height: int, width: int) -> Tensor:
+    """Where the subject stands in each picture, [n, 1, height, width], in latent pixels."""
+    where = torch.zeros(len(facts), 1, height, width, dtype=torch.bool)
+    for one, said in zip(where, facts, strict=True):
+        left, top, right, bottom = said.box
         rows = slice(int(top * height), math.ceil(bottom * height))
-        one[:, rows, int(left * width) : math.ceil(right * width)] = FOCUS
+        one[:, rows, int(left * width) : math.ceil(right * width)] = True
+    return where
+
+
+def focus(where: Tensor) -> Tensor:
+    """How much each latent pixel counts, `FOCUS` times as much where [n, 1, h, w] is true; of mean
+    1 in every picture.
+    """
+    weights = torch.where(where, FOCUS, 1.0)
     return weights / weights.mean(dim=(1, 2, 3), keepdim=True)
 
 
@@ -242,7 +248,7 @@ class PocketTask:
             hidden = self.text_encoder(ids)[0]
             noisy = noisy.to(self.device).contiguous(memory_format=torch.channels_last)
             v = self.unet(noisy, steps, hidden).sample
-        counts = focus([shard.facts[d.target].box for d in draws], *target.shape[2:])
+        counts = focus(at_subjects([shard.facts[d.target] for d in draws], *target.shape[2:]))
         error = ((v.float() - wanted).square() * counts.to(self.device)).mean(dim=(1, 2, 3))
         paired = torch.tensor([d.source != d.target for d in draws])
         weight = torch.where(paired, 1 / (1 + 0.25 * carried.flatten()), 1.0).to(self.device)

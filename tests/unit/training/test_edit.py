@@ -31,12 +31,13 @@ from inference.training.edits import (
     WorldEdits,
     draw_edit,
     latents_of,
+    where_it_matters,
 )
 from inference.training.instructions import instruction
 from inference.training.loop import LoopSettings, Trainer
 from inference.training.noising import Noising
 from inference.training.pairs import check, read_picture
-from inference.training.pocket import build_scheduler, encode
+from inference.training.pocket import at_subjects, build_scheduler, encode
 from inference.training.shards import Shard, gather, write
 from inference.training.spoiling import halved
 from tests import tiny
@@ -79,7 +80,10 @@ def trainer(base: Path, folder: Path, steps: int, out: str = "out") -> Trainer:
 def test_words_and_sources_are_dropped_alone_and_together() -> None:
     n = 4000
     whole = EditBatch(
-        sources=torch.ones(n, 1, 1, 1), targets=torch.ones(n, 1, 1, 1), words=("do it",) * n
+        sources=torch.ones(n, 1, 1, 1),
+        targets=torch.ones(n, 1, 1, 1),
+        words=("do it",) * n,
+        counts=torch.ones(n, 1, 1, 1),
     )
     dropped = drop(whole, random.Random(0))
     kinds = Counter(
@@ -89,6 +93,20 @@ def test_words_and_sources_are_dropped_alone_and_together() -> None:
     for kind in ((False, True), (True, False), (False, False)):
         assert 0.04 < kinds[kind] / n < 0.06
     assert bool((dropped.targets == 1).all())
+
+
+def test_an_error_counts_most_in_the_hole_and_at_the_subject(shard: Shard) -> None:
+    (target,) = [i for i, facts in enumerate(shard.facts) if facts.kind == "world"][:1]
+    source = shard.pixels[target].copy()
+    source[10:20, 3:9] ^= 255
+    edits = [
+        Edit(task=task, target=target, source=source, words="") for task in ("inpaint", "denoise")
+    ]
+    hole, subject = where_it_matters(shard, edits, 6, 8)
+    wanted = torch.zeros(6, 8, dtype=torch.bool)
+    wanted[1:3, 0:2] = True
+    assert torch.equal(hole[0], wanted)
+    assert torch.equal(subject[None], at_subjects([shard.facts[target]], 6, 8))
 
 
 def test_noisy_steps_are_drawn_more_often() -> None:

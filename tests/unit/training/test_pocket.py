@@ -17,6 +17,7 @@ from inference.training.examinations import labels_of
 from inference.training.pocket import (
     Latents,
     PocketTask,
+    at_subjects,
     build_scheduler,
     build_text_encoder,
     build_unet,
@@ -95,14 +96,16 @@ def test_a_pair_enters_most_often_where_members_enter() -> None:
 
 
 def test_an_error_counts_most_where_the_subject_stands() -> None:
-    whole, part = focus([(0.0, 0.0, 1.0, 1.0), (0.25, 0.5, 0.5, 1.0)], 8, 16)
-    assert whole.shape == (1, 8, 16)
+    facts = Facts(style="oil"), Facts(style="oil", box=(0.25, 0.5, 0.5, 1.0))
+    where = at_subjects(facts, 8, 16)
+    assert where[0].all()
+    inside = torch.zeros(8, 16, dtype=torch.bool)
+    inside[4:, 4:8] = True
+    assert torch.equal(where[1, 0], inside)
+    whole, part = focus(where)
     assert torch.equal(whole, torch.ones(1, 8, 16))
     assert part.mean() == pytest.approx(1)
-    inside = part[0, 4:, 4:8]
-    assert (inside == inside[0, 0]).all()
-    assert (part > part[0, 0, 0]).sum() == inside.numel()
-    assert inside[0, 0] / part[0, 0, 0] == pytest.approx(4)
+    assert part[0][inside].unique().item() == pytest.approx(4 * part[0][~inside].unique().item())
 
 
 def test_a_box_is_around_the_subject() -> None:
