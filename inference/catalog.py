@@ -165,7 +165,7 @@ class Catalog:
 
     def _describe(self, folder: Path) -> ModelInfo | None:
         """`describe`, remembered until what it reads changes; None where it is broken."""
-        read = ("model_index.json", "palimpsest.json", "controlnet", "ip_adapter")
+        read = ("model_index.json", "palimpsest.json", "controlnet", "ip_adapter", "details")
         stamp = sum(_stamp(folder / name) for name in read)
         known = self._read.get(folder)
         if known is not None and known[0] == stamp:

@@ -73,9 +73,9 @@ def load_engine(
         "versions": {name: version(name) for name in _LIBRARIES},
     }
     if ModelFolder(folder).pipeline not in STEPWISE:
-        details = None if info.details is None else load_details(Path(info.details))
+        finisher = None if info.details is None else load_details(Path(info.details))
         model = _serial(folder, info, target)
-        serial = SerialEngine(model, info, settings, details=details, **facts)
+        serial = SerialEngine(model, info, settings, finisher=finisher, **facts)
         return ProgramEngine(serial, info, **facts)
     dtype = default_dtype(target, exact=settings.exact)
     vae = None if info.vae is None else Path(info.vae)

@@ -19,7 +19,7 @@ from inference.loras import refuse_loras
 from inference.model_info import PIX2PIX, ModelInfo
 from inference.request import GenerationRequest
 from inference.result import GeneratedImage, GenerationResult, Progress
-from inference.tasks.img2img import Details, Img2Img
+from inference.tasks.img2img import Finisher, Img2Img
 from inference.tasks.style import check_style
 
 _log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class SerialEngine:
     and a job can be cancelled between two. Not thread-safe, but `cancel` may be called from any
     thread.
 
-    details: finishes pictures that have a source; None: they are as they were painted.
+    finisher: finishes pictures that have a source; None: they are as they were painted.
     revision, versions: go into the results. clock: seconds, monotonic.
     """
 
@@ -67,7 +67,7 @@ class SerialEngine:
         info: ModelInfo,
         settings: EngineSettings,
         *,
-        details: Details | None = None,
+        finisher: Finisher | None = None,
         revision: str = "",
         versions: dict[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -75,7 +75,7 @@ class SerialEngine:
         self._model = model
         self._info = info
         self._settings = settings
-        self._details = details
+        self._finisher = finisher
         self._revision = revision
         self._versions = versions or {}
         self._clock = clock
@@ -174,7 +174,7 @@ class SerialEngine:
     def _begin(self, job: _Job) -> None:
         """Prepares the source and, unless it is the result already, a thread for the model."""
         job.started = self._clock()
-        job.task = task = Img2Img.prepare(job.request, self._info, details=self._details)
+        job.task = task = Img2Img.prepare(job.request, self._info, finisher=self._finisher)
         if job.request.strength == 0:
             job.pictures.extend(task.unchanged())
             return

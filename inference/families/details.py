@@ -35,18 +35,22 @@ _PLANES = 3 * FACTOR**2
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DetailsConfig:
     """What its `config.json` says. channels: of each convolution; dilations: of those between the
-    first and the last.
+    first and the last. Raises ValueError where one is below 1.
     """
 
     channels: int = 32
     dilations: tuple[int, ...] = (1, 2, 3, 2)
+
+    def __post_init__(self) -> None:
+        if min(self.channels, *self.dilations) < 1:
+            raise ValueError("channels and dilations are at least 1")
 
 
 class DetailNet(nn.Module):
     """Source and painted picture, [n, 3, h, w] each in -1..1, to the finished one.
 
     The result is the painted picture, moved towards the source as far as a gate of 0..1 says, and
-    a correction. Before training it is the painted picture.
+    a correction. Before training it is nearly the painted picture.
     """
 
     def __init__(self, config: DetailsConfig | None = None) -> None:
@@ -71,16 +75,20 @@ class DetailNet(nn.Module):
         x = functional.relu(self.head(x))
         for layer, scale in zip(self.body, self.scales, strict=True):
             found = functional.relu(layer(x))
-            x = x + found * 2 * scale(found.mean(dim=(2, 3))).sigmoid()[:, :, None, None]
+            factors = 2 * scale(found.mean(dim=(2, 3))).sigmoid()
+            x = torch.addcmul(x, found, factors[:, :, None, None])
         gate, correction = functional.pixel_shuffle(self.tail(x), FACTOR).chunk(2, dim=1)
         return painted + gate.sigmoid() * (source - painted) + correction
 
 
 class Details:
-    """The network in use. From any thread."""
+    """The network in use, on the CPU. From any thread.
+
+    Takes time and memory with the pixels: for 2048² half a gigabyte and some seconds.
+    """
 
     def __init__(self, net: DetailNet) -> None:
-        self._net = net.eval().requires_grad_(False)
+        self._net = net
 
     @torch.inference_mode()
     def __call__(self, source: Image.Image, painted: Image.Image) -> Image.Image:
@@ -119,6 +127,9 @@ def load_details(folder: Path) -> Details:
         net.load_state_dict({k: v.float() for k, v in load_file(path).items()})
     except FileNotFoundError:
         raise ModelError(f"{path} is missing.") from None
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
+    except (
+        *(OSError, ValueError, TypeError, KeyError, OverflowError, RuntimeError),
+        SafetensorError,
+    ) as error:
         raise ModelError(f"{path} holds no details network: {error}") from error
-    return Details(net)
+    return Details(net.eval().requires_grad_(False))

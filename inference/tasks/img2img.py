@@ -26,8 +26,8 @@ DRAWN = {"sketch"}
 Painter = Callable[[Image.Image], Image.Image]
 """Makes a painting of a drawing, RGB both and of one size. From any thread."""
 
-Details = Callable[[Image.Image, Image.Image], Image.Image]
-"""Gives a painted picture, the second, the details of its source; likewise."""
+Finisher = Callable[[Image.Image, Image.Image], Image.Image]
+"""Makes of a source and what was painted over it the finished picture; likewise."""
 
 GREY = np.float32(127.5)
 """Half way between black and white: what a model is shown where there is nothing."""
@@ -40,7 +40,7 @@ class Img2Img:
     size: of the result, width and height in pixels; work: padded to the model's multiple.
     control: the ControlNet that sees the source, or None.
     painter: makes a small painting of the drawing, which is then painted over, or None.
-    details: finishes what the model painted with what it could not see of the source, or None.
+    finisher: gives what was painted the details that the model could not see, or None.
     """
 
     request: GenerationRequest
@@ -48,7 +48,7 @@ class Img2Img:
     work: tuple[int, int]
     control: ControlInfo | None = None
     painter: Painter | None = None
-    details: Details | None = None
+    finisher: Finisher | None = None
 
     @classmethod
     def prepare(
@@ -56,11 +56,11 @@ class Img2Img:
         request: GenerationRequest,
         info: ModelInfo,
         painter: Painter | None = None,
-        details: Details | None = None,
+        finisher: Finisher | None = None,
     ) -> "Img2Img":
         """Settles the sizes: what was asked for, else the source's shape within the budget.
 
-        painter, details: of the model, for the tasks that use one.
+        painter: of the model, for the tasks that use one. finisher: likewise, for every task.
 
         Raises PictureError for a source that is no picture.
         """
@@ -74,7 +74,7 @@ class Img2Img:
             work=work_size(*size, info.multiple),
             control=info.control if request.task in DRAWN else None,
             painter=painter if request.task in DRAWN else None,
-            details=details,
+            finisher=finisher,
         )
 
     @cached_property
@@ -164,8 +164,8 @@ class Img2Img:
         width, height = self.size
         painted = Image.fromarray(pixels[:height, :width])
         if self.request.image is not None:
-            if self.details is not None:
-                painted = self.details(self.treated, painted)
+            if self.finisher is not None:
+                painted = self.finisher(self.treated, painted)
             painted = self._treatment.after(self.source, painted)
             if self.request.match_colours:
                 painted = matched(painted, self.source)

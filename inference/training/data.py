@@ -116,7 +116,7 @@ def _world_bodies(
     if rng.random() < 0.5:
         scenes.append(with_another_subject(first, rng))
     return [
-        (photograph(s, size), replace(facts_of(s, "photo", i), box=subject_box(s)))
+        (photograph(s, size), replace(facts_of(s, "photo", i), box=subject_box(s, size)))
         for i, s in enumerate(scenes)
     ]
 

@@ -17,13 +17,17 @@ from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from inference.errors import RequestError
 from inference.families.details import DetailNet
-from inference.training.autoencoder import to_tensor
+from inference.training.autoencoder import to_pixels, to_tensor
+from inference.training.averaged import averaged
 from inference.training.crops import PairCrops
 from inference.training.data import Pixels
 from inference.training.edits import draw_edit
 from inference.training.loop import attention_for
 from inference.training.shards import Shard
+from inference.training.sheets import sheet
+from inference.training.spoiling import changed
 
 TASKS: Mapping[str, float] = {
     "denoise": 0.32,
@@ -40,6 +44,8 @@ INVENTED = ("restyle", "sketch")
 DIRECT = 0.8
 """Share of the lessons painted in two steps without guidance: the surest way to the one right
 answer. The others are painted as members have it."""
+ROWS = 8
+"""Lessons that a sheet shows."""
 FLOOR = 1e-3
 """Added to the squared error before its logarithm: what is nearer than 36 dB counts no more for
 being so, or leaving a painting alone would be learned before anything else."""
@@ -97,17 +103,25 @@ def wanted(asked: Exercise, painted: Pixels) -> Pixels:
     if asked.task in INVENTED:
         return painted
     if asked.task == "inpaint":
-        hole = (asked.source != asked.truth).any(axis=2, keepdims=True)
-        return np.where(hole, painted, asked.truth)
+        hole = changed(asked.source, asked.truth)
+        return np.where(hole[..., None], painted, asked.truth)
     return asked.truth
 
 
 def give_lessons(
-    pipe: Any, draw: Draw, count: int, *, seed: int, steps: int, guidance: float, batch: int = 6
+    pipe: Any,
+    draw: Draw,
+    count: int,
+    *,
+    seed: int,
+    steps: int,
+    guidance: float,
+    batch: int = 6,
+    autocast: bool = True,
 ) -> Lessons:
     """Lets an InstructPix2Pix pipeline paint `count` exercises.
 
-    steps, guidance: as members have it.
+    steps, guidance: as members have it. autocast: in bfloat16 where that does no harm.
     """
     rng = random.Random(seed)
     asked: list[Exercise] = []
@@ -116,7 +130,9 @@ def give_lessons(
         while len(asked) < count:
             some = [draw(rng) for _ in range(min(batch, count - len(asked)))]
             how = (2, 1.0) if rng.random() < DIRECT else (steps, guidance)
-            painted += _painted(pipe, some, rng.getrandbits(32), *how)
+            seeded = torch.Generator().manual_seed(rng.getrandbits(32))
+            with torch.autocast(pipe.device.type, torch.bfloat16, enabled=autocast):
+                painted += _painted(pipe, some, seeded, *how)
             asked += some
             bar.update(len(some))
     right = [wanted(one, made) for one, made in zip(asked, painted, strict=True)]
@@ -128,31 +144,48 @@ def give_lessons(
 
 
 def _painted(
-    pipe: Any, asked: Sequence[Exercise], seed: int, steps: int, guidance: float
+    pipe: Any,
+    asked: Sequence[Exercise],
+    generator: torch.Generator,
+    steps: int,
+    guidance: float,
 ) -> list[Pixels]:
-    device = pipe.device.type
-    with attention_for(device), torch.autocast(device, torch.bfloat16):
+    with attention_for(pipe.device.type):
         images = pipe(
             [one.words for one in asked],
             image=[Image.fromarray(one.source) for one in asked],
             num_inference_steps=steps,
             guidance_scale=guidance,
-            generator=torch.Generator().manual_seed(seed),
+            generator=generator,
         ).images
     return [np.asarray(one) for one in images]
 
 
-def kept(folder: Path, make: Callable[[], Lessons]) -> Lessons:
-    """What `make()` gives, made once and then read from `folder`."""
+def kept(folder: Path, asked: str, paint: Callable[[], Lessons]) -> Lessons:
+    """What `paint()` gives, painted once and then read from `folder`.
+
+    asked: what the lessons were made of, in words. Raises RequestError where the folder has others.
+    """
     path = folder / "lessons.npz"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        made = make()
+        made = paint()
         beside = path.with_suffix(".part.npz")
-        np.savez(beside, sources=made.sources, painted=made.painted, wanted=made.wanted)
+        np.savez(
+            beside,
+            asked=np.array(asked),
+            sources=made.sources,
+            painted=made.painted,
+            wanted=made.wanted,
+        )
         beside.replace(path)
-    with np.load(path) as arrays:
-        return Lessons(**{name: arrays[name] for name in arrays.files})
+    with np.load(path) as found:
+        before = str(found["asked"])
+        if before != asked:
+            raise RequestError(
+                f"{path} holds the lessons of “{before}”, not of “{asked}”; name another --out."
+            )
+        return Lessons(**{name: found[name] for name in found.files if name != "asked"})
 
 
 class DetailsTask:
@@ -170,6 +203,7 @@ class DetailsTask:
     ) -> None:
         self.net = net.to(device)
         self.lessons = lessons
+        self.average: Mapping[str, Mapping[str, Tensor]] = {}
         self.side, self.batch = side, batch
         self.device = torch.device(device)
         self.autocast = autocast
@@ -179,8 +213,8 @@ class DetailsTask:
         return {"details": self.net}
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """The mean logarithm of the squared error of each crop (Chen et al. 2022, "NAFNet": the
-        loss is PSNR itself, so that faint noise counts as much as strong).
+        """The mean logarithm of the squared error of each crop: but for `FLOOR` it is PSNR, so that
+        faint noise counts as much as strong (Chen et al. 2022, "NAFNet").
         """
         rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
         source, painted, right = (to_tensor(part).to(self.device) for part in self._crops(rng))
@@ -208,5 +242,16 @@ class DetailsTask:
             parts.append(tuple(one[place][:, ::turn] for one in both))
         return [np.stack(one) for one in zip(*parts, strict=True)]
 
+    def watch(self, average: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Sheets are made with these weights; they may be filled in later."""
+        self.average = average
+
     def sample(self, folder: Path, step: int) -> None:
-        """The bar tells: PSNR with and without the network."""
+        """Writes `details-STEP.png`, a row for each of the first lessons: the source, what was
+        painted, what the network makes of both, and what is right.
+        """
+        few = self.lessons.sources[:ROWS], self.lessons.painted[:ROWS], self.lessons.wanted[:ROWS]
+        with averaged(self.modules(), self.average), torch.no_grad():
+            source, painted = (to_tensor(part).to(self.device) for part in few[:2])
+            made = to_pixels(self.net(source, painted))
+        sheet([*few[:2], made, few[2]]).save(folder / f"details-{step:06d}.png")

@@ -192,7 +192,8 @@ def where_it_matters(shard: Shard, edits: Sequence[Edit], height: int, width: in
     where = at_subjects([shard.facts[e.target] for e in edits], height, width)
     for one, edit in zip(where, edits, strict=True):
         if edit.task == "inpaint":
-            hole = torch.from_numpy((edit.source != shard.pixels[edit.target]).any(axis=2))
+            assert not isinstance(edit.source, int)
+            hole = torch.from_numpy(spoiling.changed(edit.source, shard.pixels[edit.target]))
             one[0] = functional.adaptive_max_pool2d(hole[None].float(), (height, width))[0] > 0
     return where
 

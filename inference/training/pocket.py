@@ -23,6 +23,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from inference.request import STRENGTH_BANDS
 from inference.training.autoencoder import to_tensor
 from inference.training.captions import caption
 from inference.training.data import Facts
@@ -33,7 +34,7 @@ CHANNELS = (64, 96, 160)
 TEXT_WIDTH = 128
 ENTRY = {"style": 300, "light": 400, "subject": 600}
 """The earliest entry step of a pair whose source differs in style, light or subject, of 1000."""
-USUAL_ENTRY = 600
+USUAL_ENTRY = round(1000 * STRENGTH_BANDS["balanced"])
 """The likeliest entry step of a pair: that of the strength members use unless they say another."""
 FOCUS = 4.0
 """How much an error counts where it matters most, such as at the subject, against elsewhere: that

@@ -287,16 +287,16 @@ def label_map(scene: Scene, size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.asarray(_Canvas(scene, *size).labels)[::2, ::2].copy()
 
 
-def subject_box(scene: Scene) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of what is seen of the subject, in shares of the width and the
-    height; all of the picture where nothing is.
+def subject_box(scene: Scene, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of what is seen of the subject in a picture of `size`, in shares
+    of its width and height; all of the picture where nothing is.
     """
-    side = 64
-    rows, columns = np.nonzero(label_map(scene, (side, side)) == LABELS["subject"])
+    w, h = (max(1, round(64 * side / max(size))) for side in size)
+    rows, columns = np.nonzero(label_map(scene, (w, h)) == LABELS["subject"])
     if not len(rows):
         return 0.0, 0.0, 1.0, 1.0
     left, top = int(columns.min()), int(rows.min())
-    return left / side, top / side, (int(columns.max()) + 1) / side, (int(rows.max()) + 1) / side
+    return left / w, top / h, (int(columns.max()) + 1) / w, (int(rows.max()) + 1) / h
 
 
 def outlines(scene: Scene, size: tuple[int, int]) -> NDArray[np.uint8]:

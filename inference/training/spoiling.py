@@ -4,6 +4,7 @@ Pictures are uint8 arrays [height, width, 3].
 """
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from inference.training.data import Pixels
@@ -62,6 +63,12 @@ def hole(size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
             points = [(x + float(u), y + float(v)) for u, v in path]
             draw.line(points, fill=255, width=max(2, int(0.2 * a * min(w, h)) * 4), joint="curve")
     return mask
+
+
+def changed(source: Pixels, truth: Pixels) -> NDArray[np.bool_]:
+    """Where a spoilt picture is not the true one, [height, width], as in its hole."""
+    found: NDArray[np.bool_] = (source != truth).any(axis=2)
+    return found
 
 
 def holed(picture: Pixels, rng: np.random.Generator) -> Pixels:

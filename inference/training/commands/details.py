@@ -7,12 +7,13 @@ from pathlib import Path
 import torch
 
 from inference.errors import RequestError
-from inference.families.details import DetailNet, save_details
+from inference.families.details import FACTOR, DetailNet, save_details
 from inference.model_info import describe
 from inference.training.base_model import EDIT, find_folder, load_pipeline
 from inference.training.commands import options, pair_options
 from inference.training.details import (
     DetailsTask,
+    Draw,
     from_pairs,
     from_shard,
     give_lessons,
@@ -41,31 +42,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Lets the editor paint, trains, and exports `out/details`, to be laid into its folder.
 
-    Raises InferenceError for an editor or pairs that cannot be used.
+    Raises InferenceError for an editor, pictures or numbers that cannot be used, before anything is
+    painted.
     """
     if (args.pairs is None) == (args.shard is None):
         raise RequestError("Name either --shard, for the world's tasks, or --pairs, for your own.")
     torch.manual_seed(args.seed)
     settings = options.settings_from(args, 0.995)
-    folder = find_folder(args.model)
-    info = describe(folder)
-    pipe = load_pipeline(folder, EDIT, torch.float32)
-    if args.pairs is None:
-        draw = from_shard(read(args.shard))
-    else:
-        draw = from_pairs(pair_options.pairs_from(args, pipe.vae_scale_factor).training)
-    paint = partial(
-        give_lessons,
-        pipe.to(settings.device),
-        draw,
-        args.lessons,
-        seed=args.seed,
-        steps=info.default_steps,
-        guidance=info.default_guidance,
+    info = describe(find_folder(args.model))
+    if info.vae is not None or info.default_scheduler is not None:
+        raise RequestError(
+            f"{info.location} names a vae or a scheduler in its palimpsest.json; here the editor "
+            "paints with its own, so what would be learned is not what members get."
+        )
+    pipe = load_pipeline(Path(info.location), EDIT, torch.float32)
+    draw, size = _exercises(args, pipe.vae_scale_factor)
+    _check(args, size)
+    lessons = kept(
+        args.out,
+        f"{args.model}, {args.shard or args.pairs}, {args.lessons} of seed {args.seed}",
+        partial(
+            give_lessons,
+            pipe.to(settings.device),
+            draw,
+            args.lessons,
+            seed=args.seed,
+            steps=info.default_steps,
+            guidance=info.default_guidance,
+            autocast=args.autocast == "bf16",
+        ),
     )
+    del pipe
     task = DetailsTask(
         DetailNet(),
-        kept(args.out, paint),
+        lessons,
         side=args.side,
         batch=args.batch,
         device=settings.device,
@@ -74,6 +84,40 @@ def run(args: argparse.Namespace) -> None:
     trainer = Trainer(task, settings)
     if args.resume:
         trainer.resume()
+    task.watch(trainer.average)
     trainer.run()
     task.net.load_state_dict(trainer.average["details"])
     save_details(task.net, args.out / "details")
+
+
+def _exercises(args: argparse.Namespace, multiple: int) -> tuple[Draw, tuple[int, int]]:
+    """What the editor is asked, and the pictures' (width, height), multiples of `multiple`."""
+    if args.pairs is not None:
+        crops = pair_options.pairs_from(args, multiple).training
+        return from_pairs(crops), crops.size
+    try:
+        shard = read(args.shard)
+    except FileNotFoundError:
+        raise RequestError(f"{args.shard} is missing; `render` makes it.") from None
+    if shard.size[0] % multiple or shard.size[1] % multiple:
+        raise RequestError(
+            "The shard's pictures have {}×{} pixels; the editor paints multiples of {}.".format(
+                *shard.size, multiple
+            )
+        )
+    return from_shard(shard), shard.size
+
+
+def _check(args: argparse.Namespace, size: tuple[int, int]) -> None:
+    """Raises RequestError that names the nearest number that can be used."""
+    most = min(size) // FACTOR * FACTOR
+    if args.side % FACTOR or not FACTOR <= args.side <= most:
+        near = max(FACTOR, min(most, args.side // FACTOR * FACTOR))
+        raise RequestError(
+            f"--side is {args.side}; it must be even and at most {most}; the nearest is {near}."
+        )
+    for name in ("lessons", "batch"):
+        if getattr(args, name) < 1:
+            raise RequestError(f"--{name} is {getattr(args, name)}; it must be at least 1.")
+    if args.held_out:
+        raise RequestError("--held-out does nothing here: the sheets show lessons. Leave it out.")

@@ -1,5 +1,6 @@
 """The catalogue: which models there are, by which names, and what is assumed of them."""
 
+import json
 import logging
 import os
 from pathlib import Path
@@ -57,6 +58,18 @@ def test_a_folder_added_or_changed_needs_no_restart(folder: Path) -> None:
     assert catalog.find("new").title == "New"
     (folder / "new" / "palimpsest.json").write_text('{"title": "Newest"}')
     assert catalog.find("new").title == "Newest"
+
+
+def test_parts_laid_into_a_folder_need_no_restart(folder: Path) -> None:
+    new = write_model(folder / "new", sample_size=64)
+    catalog = Catalog(folder)
+    index = json.dumps({"_class_name": "StableDiffusionInstructPix2PixPipeline"})
+    (new / "model_index.json").write_text(index)
+    assert catalog.find("new").details is None
+    (new / "details").mkdir()
+    assert catalog.find("new").details == str(new / "details")
+    (new / "details").rmdir()
+    assert catalog.find("new").details is None
 
 
 def test_a_default_that_is_an_entry_comes_first(folder: Path) -> None:

@@ -1,14 +1,18 @@
 """The details network's lessons, and what it learns from them."""
 
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from inference.catalog import POCKET
-from inference.families.details import DetailNet, Details, DetailsConfig, load_details
+from inference.errors import RequestError
+from inference.families.details import DetailNet, Details, DetailsConfig
 from inference.training.__main__ import main
 from inference.training.base_model import EDIT, load_pipeline
 from inference.training.data import group
@@ -90,7 +94,7 @@ def test_lessons_are_the_editors_own_and_kept(editor: Path, shard: Shard, tmp_pa
         calls.append(1)
         return give_lessons(pipe, from_shard(shard), 5, seed=2, steps=2, guidance=2, batch=2)
 
-    first, again, fresh = kept(tmp_path, paint), kept(tmp_path, paint), paint()
+    first, again, fresh = kept(tmp_path, "a", paint), kept(tmp_path, "a", paint), paint()
     assert len(calls) == 2
     for name in ("sources", "painted", "wanted"):
         a, b, c = (getattr(one, name) for one in (first, again, fresh))
@@ -98,6 +102,8 @@ def test_lessons_are_the_editors_own_and_kept(editor: Path, shard: Shard, tmp_pa
         assert (a == b).all()
         assert (a == c).all(), "the same seed gives the same lessons"
     assert (first.painted != first.sources).any()
+    with pytest.raises(RequestError, match="“a”, not of “b”"):
+        kept(tmp_path, "b", paint)
 
 
 def test_it_learns_to_take_what_is_right_from_both(tmp_path: Path) -> None:
@@ -137,9 +143,53 @@ def test_by_command_from_the_world_and_from_pairs(
             [
                 *("details", "--out", str(out), "--model", str(editor), "--device", "cpu", *source),
                 *("--lessons", "3", "--batch", "2", "--steps", "2", "--side", "32"),
+                *("--sample-every", "2"),
             ]
         )
-        load_details(out / "details")
+        saved = load_file(out / "details" / "model.safetensors")
+        state = torch.load(out / "checkpoint.pt", weights_only=True)
+        for key, value in state["average"]["details"].items():
+            assert torch.equal(saved[key], value.half()), key
+        with Image.open(out / "details-000002.png") as sheet:
+            assert sheet.size == (4 * 32, 3 * 32)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--side", "33"), "--side is 33; it must be even and at most 32; the nearest is 32"),
+        (("--side", "48"), "the nearest is 32"),
+        (("--side", "0"), "the nearest is 2"),
+        (("--lessons", "0"), "--lessons is 0; it must be at least 1"),
+        (("--batch", "0"), "--batch is 0; it must be at least 1"),
+        (("--held-out", "1"), "--held-out does nothing here"),
+        (("--shard", "none.npy"), "none.npy is missing; `render` makes it"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_said_before_anything_is_painted(
+    editor: Path, shard: Shard, tmp_path: Path, given: tuple[str, ...], told: str
+) -> None:
+    write(shard, tmp_path / "shards")
+    usual = ("--shard", str(tmp_path / "shards" / "32x32.npy"), "--side", "32")
+    with pytest.raises(SystemExit, match=re.escape(told)):
+        main(["details", "--out", str(tmp_path), "--model", str(editor), *usual, *given])
+    assert not (tmp_path / "lessons.npz").exists()
+
+
+def test_pictures_that_the_editor_would_paint_smaller_are_refused(
+    editor: Path, tmp_path: Path
+) -> None:
+    path = write(gather([group(0, (36, 32))], 1), tmp_path)
+    with pytest.raises(SystemExit, match="36×32 pixels; the editor paints multiples of"):
+        main(["details", "--out", str(tmp_path), "--model", str(editor), "--shard", str(path)])
+
+
+def test_an_editor_with_another_autoencoder_is_refused(editor: Path, tmp_path: Path) -> None:
+    shutil.copytree(editor, tmp_path / "editor")
+    (tmp_path / "editor" / "palimpsest.json").write_text('{"vae": "vae"}')
+    given = ("--model", str(tmp_path / "editor"), "--shard", "x.npy")
+    with pytest.raises(SystemExit, match="names a vae or a scheduler"):
+        main(["details", "--out", str(tmp_path), *given])
 
 
 @pytest.mark.parametrize("given", [[], ["--shard", "x.npy", "--pairs", "y"]])

@@ -1,6 +1,7 @@
 import json
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,6 @@ from inference.catalog import embedded
 from inference.safetensors_file import read_header
 from inference.training.captions import caption
 from inference.training.data import Facts, group
-from inference.training.examinations import labels_of
 from inference.training.pocket import (
     Latents,
     PocketTask,
@@ -25,7 +25,7 @@ from inference.training.pocket import (
     focus,
     plain_step,
 )
-from inference.training.rendering import LABELS, subject_box
+from inference.training.rendering import LABELS, label_map, subject_box
 from inference.training.shards import gather, read, write
 from inference.training.tokens import corpus, learn
 from inference.training.world import scene
@@ -108,20 +108,35 @@ def test_an_error_counts_most_where_the_subject_stands() -> None:
     assert part[0][inside].unique().item() == pytest.approx(4 * part[0][~inside].unique().item())
 
 
-def test_a_box_is_around_the_subject() -> None:
+@pytest.mark.parametrize("size", [(64, 64), (192, 128), (128, 192)])
+def test_a_box_is_around_the_subject(size: tuple[int, int]) -> None:
+    """To a sixty-fourth of the longer side, and two pixels more for what small maps draw apart."""
+    off = np.array([max(size) / 64 + 2] * 4)
     for seed in range(12):
-        left, top, right, bottom = subject_box(scene(seed))
-        rows, columns = np.nonzero(labels_of(seed) == LABELS["subject"])
-        inside = (columns >= 32 * left - 1) & (columns < 32 * right + 1)
-        assert (inside & (rows >= 32 * top - 1) & (rows < 32 * bottom + 1)).all()
-        assert 0.001 < (right - left) * (bottom - top) < 0.9
+        rows, columns = np.nonzero(label_map(scene(seed), size) == LABELS["subject"])
+        exact = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+        found = np.array(subject_box(scene(seed), size)) * [*size, *size]
+        assert (np.abs(found - exact) <= off).all(), seed
+
+
+def test_the_loss_counts_more_where_the_subject_stands() -> None:
+    work = task()
+    (shard,) = work.latents
+
+    def loss(box: tuple[float, float, float, float]) -> float:
+        work.latents = [replace(shard, facts=tuple(replace(f, box=box) for f in shard.facts))]
+        return work.loss(3, torch.Generator().manual_seed(9))[1]["loss"]
+
+    assert loss((0.0, 0.0, 1.0, 1.0)) != loss((0.0, 0.0, 0.5, 0.5))
 
 
 def test_a_shard_keeps_the_boxes_and_old_ones_have_none(tmp_path: Path) -> None:
     made = gather([group(0, (16, 16), world=1.0)], 1)
     path = write(made, tmp_path)
     assert read(path).facts == made.facts
-    assert len({facts.box for facts in made.facts if facts.body == 0}) == 1
+    assert {facts.box for facts in made.facts if facts.body == 0} == {
+        subject_box(scene(0), (16, 16))
+    }
     text = json.loads(path.with_suffix(".json").read_text())
     for facts in text["facts"]:
         del facts["box"]
