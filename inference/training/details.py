@@ -2,7 +2,7 @@
 
 The editor itself paints what it is asked to; the network is shown the source, what was painted and
 what is right. Where one answer is right (a picture without its noise), that is the truth; where the
-editor invents (another style), it is what was painted, so that the network learns to leave it.
+editor invents (another style, colours), it is what was painted, so that the network leaves it.
 """
 
 import random
@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from inference.errors import RequestError
 from inference.families.details import DetailNet
+from inference.tasks.colorize import coloured
 from inference.training.autoencoder import to_pixels, to_tensor
 from inference.training.averaged import averaged
 from inference.training.crops import PairCrops
@@ -30,18 +31,18 @@ from inference.training.sheets import sheet
 from inference.training.spoiling import changed
 
 TASKS: Mapping[str, float] = {
-    "denoise": 0.32,
-    "upscale": 0.15,
-    "sharpen": 0.17,
+    "denoise": 0.27,
+    "upscale": 0.12,
+    "sharpen": 0.14,
     "colourise": 0.1,
     "inpaint": 0.1,
-    "restyle": 0.1,
-    "sketch": 0.06,
+    "restyle": 0.22,
+    "sketch": 0.05,
 }
 """How often each task is drawn."""
 INVENTED = ("restyle", "sketch")
 """Tasks with many right answers."""
-DIRECT = 0.8
+DIRECT = 0.6
 """Share of the lessons painted in two steps without guidance: the surest way to the one right
 answer. The others are painted as members have it."""
 ROWS = 8
@@ -99,12 +100,16 @@ class Lessons:
 
 
 def wanted(asked: Exercise, painted: Pixels) -> Pixels:
-    """What is right, [h, w, 3]: the truth, or what was painted where it is invented."""
+    """What is right, [h, w, 3]: the truth, or what was painted where it is invented, its colours
+    where it is coloured.
+    """
     if asked.task in INVENTED:
         return painted
     if asked.task == "inpaint":
         hole = changed(asked.source, asked.truth)
         return np.where(hole[..., None], painted, asked.truth)
+    if asked.task == "colourise":
+        return np.asarray(coloured(Image.fromarray(asked.source), Image.fromarray(painted)))
     return asked.truth
 
 

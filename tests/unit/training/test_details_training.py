@@ -32,6 +32,7 @@ from inference.training.quality.studio import Studio
 from inference.training.scenes import picture_of
 from inference.training.shards import Shard, gather, write
 from inference.training.spoiling import blurred, noisy
+from inference.training.styles import luminance
 from inference.training.world import HELD_OUT
 from tests import tiny_pipelines
 from tests.pair_folder import write_pairs
@@ -82,6 +83,13 @@ def test_what_is_invented_is_right_as_it_was_painted() -> None:
     assert right("denoise") == right("pair") == [100]
     assert right("restyle") == right("sketch") == [200]
     assert right("inpaint") == [100, 200]
+    red = np.zeros((4, 4, 3), np.uint8)
+    red[..., 0] = 180
+    grey = np.full((4, 4, 3), 90, np.uint8)
+    asked = Exercise(task="colourise", source=grey, words="", truth=np.zeros_like(grey))
+    made = wanted(asked, red).astype(int)
+    assert luminance(made.astype(np.float32)).mean() == pytest.approx(90, abs=1.5)
+    assert (made[..., 0] > made[..., 1] + 20).all(), "its colour is what was painted"
     hole = Exercise(task="inpaint", source=source, words="", truth=truth)
     assert (wanted(hole, painted)[:2] == 100).all(), "what is around the hole is kept"
 
