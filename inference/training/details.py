@@ -48,8 +48,8 @@ answer. The others are painted as members have it."""
 ROWS = 8
 """Lessons that a sheet shows."""
 FLOOR = 1e-3
-"""Added to the squared error before its logarithm: what is nearer than 36 dB counts no more for
-being so, or leaving a painting alone would be learned before anything else."""
+"""Added to the squared error before its logarithm, so that little is gained beyond 36 dB: without
+it, to leave a painting as it is would be learned before anything else."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -243,8 +243,8 @@ class DetailsTask:
             x = int(rng.integers(0, width - self.side + 1))
             turn = -1 if rng.random() < 0.5 else 1
             place = (int(index), slice(y, y + self.side), slice(x, x + self.side))
-            both = (self.lessons.sources, self.lessons.painted, self.lessons.wanted)
-            parts.append(tuple(one[place][:, ::turn] for one in both))
+            whole = (self.lessons.sources, self.lessons.painted, self.lessons.wanted)
+            parts.append(tuple(one[place][:, ::turn] for one in whole))
         return [np.stack(one) for one in zip(*parts, strict=True)]
 
     def watch(self, average: Mapping[str, Mapping[str, Tensor]]) -> None:
