@@ -37,6 +37,8 @@ def colourised(bench: Bench) -> list[Finding]:
             findings.append(absent(what, f"PSNR gain over grayscale, {role}", "≥ +4 dB"))
             continue
         for name, truths in (("world", bench.scenes(4)), ("photographs", bench.photos)):
+            if not truths:
+                continue
             greys = [spoiling.grey(one) for one in truths]
             # What `/colorize` does: the light stays the source's.
             made = _restored(bench, role, words, greys, task="colorize")
