@@ -47,8 +47,8 @@ DIRECT = 0.6
 answer. The others are painted as members have it."""
 ROWS = 8
 """Lessons that a sheet shows."""
-FLOOR = 3e-4
-"""Added to the squared error before its logarithm, so that little is gained beyond 41 dB: without
+FLOOR = 1e-3
+"""Added to the squared error before its logarithm, so that little is gained beyond 36 dB: without
 it, to leave a painting as it is would be learned before anything else."""
 
 

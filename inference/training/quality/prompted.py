@@ -1,6 +1,7 @@
 """What words do: prompt adherence, another style at 0.6, and what strength means."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -79,24 +80,30 @@ def adherence(bench: Bench) -> list[Finding]:
 
 
 def restyled(bench: Bench) -> list[Finding]:
-    """Photographs of scenes into another style at strength 0.6; the prompt names the style only."""
-    what, studio, count = "img2img at 0.6 to another style", bench.studio, bench.count
+    """Photographs of scenes into another style at strength 0.6, which has the aims, and at 0.4; the
+    prompt names the style only.
+    """
+    what, studio, count = "img2img at {:g} to another style", bench.studio, bench.count
     if not studio.has("pocket"):
-        return [absent(what, "style, subject, ridge line", "≥ 90 %, ≥ 85 %, ≤ 4 %")]
+        return [absent(what.format(0.6), "style, subject, ridge line", "≥ 90 %, ≥ 85 %, ≤ 4 %")]
     styles = even([n for n in STYLES if n != "photo"], count, np.random.default_rng((41, 1)))
     sources = bench.scenes(1)
-    made = studio.paint(
-        "pocket",
-        [
-            studio.request("pocket", prompt_for(style), source, strength=0.6, seed=i)
-            for i, (style, source) in enumerate(zip(styles, sources, strict=True))
-        ],
-    )
-    bench.show("restyled", [sources, made], 4)
-    return kept_and_changed(bench, what, made, styles, sources)
+
+    def found(strength: float) -> list[Finding]:
+        made = studio.paint(
+            "pocket",
+            [
+                studio.request("pocket", prompt_for(style), source, strength=strength, seed=i)
+                for i, (style, source) in enumerate(zip(styles, sources, strict=True))
+            ],
+        )
+        bench.show(f"restyled-{strength:g}", [sources, made], 4)
+        return _kept_and_changed(bench, what.format(strength), made, styles, sources)
+
+    return [*found(0.6), *(replace(one, aim="", met=None) for one in found(0.4))]
 
 
-def kept_and_changed(
+def _kept_and_changed(
     bench: Bench,
     what: str,
     made: Sequence[Pixels],
