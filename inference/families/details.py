@@ -15,7 +15,6 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from safetensors import SafetensorError
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from inference.errors import ModelError
+from inference.families.pixels import as_picture, as_tensor, padded
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
@@ -94,16 +94,8 @@ class Details:
     def __call__(self, source: Image.Image, painted: Image.Image) -> Image.Image:
         """The painted picture finished; all three are RGB and of one size."""
         width, height = painted.size
-        made = self._net(_tensor(source), _tensor(painted))[0, :, :height, :width]
-        pixels = made.clamp(-1, 1).add(1).mul(127.5).round().byte().permute(1, 2, 0)
-        return Image.fromarray(np.ascontiguousarray(pixels.numpy()))
-
-
-def _tensor(picture: Image.Image) -> Tensor:
-    """[1, 3, h, w] in -1..1, its right and lower edges repeated where a side is odd."""
-    pixels = torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)[None]
-    right, below = (-side % FACTOR for side in picture.size)
-    return functional.pad(pixels.float().div(127.5).sub(1), (0, right, 0, below), mode="replicate")
+        seen = (padded(as_tensor(picture), FACTOR) for picture in (source, painted))
+        return as_picture(self._net(*seen)[..., :height, :width])
 
 
 def save_details(net: DetailNet, folder: Path) -> None:

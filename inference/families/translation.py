@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -10,6 +9,7 @@ from torch.nn import functional
 
 from inference.errors import RequestError
 from inference.families.pix2pix import Generator, load_generator, luma, with_chroma
+from inference.families.pixels import as_picture, as_tensor, padded
 from inference.families.serial import Step
 from inference.request import GenerationRequest
 
@@ -70,11 +70,9 @@ class Pix2PixModel:
     @torch.inference_mode()
     def answer(self, source: Image.Image) -> Image.Image:
         """What it makes of a picture, in RGB and of the same size."""
-        pixels = torch.from_numpy(np.array(source.convert("RGB"))).permute(2, 0, 1)[None]
-        picture = pixels.to(self._device).float().div(127.5).sub(1)
+        picture = as_tensor(source).to(self._device)
         made = self._coloured(picture) if self._config.chroma_out else self._repainted(picture)
-        made = made.clamp(-1, 1).add(1).mul(127.5).round().byte()[0].permute(1, 2, 0)
-        return Image.fromarray(made.cpu().numpy())
+        return as_picture(made)
 
     def paint(self, drawing: Image.Image) -> Image.Image:
         """The same at the size that the network likes to see, brought back to the drawing's."""
@@ -89,9 +87,7 @@ class Pix2PixModel:
 
     def _repainted(self, picture: Tensor) -> Tensor:
         h, w = picture.shape[2:]
-        below, right = (-side % self._config.factor for side in (h, w))
-        padded = functional.pad(picture, (0, right, 0, below), mode="replicate")
-        return self._generator(padded)[..., :h, :w]
+        return self._generator(padded(picture, self._config.factor))[..., :h, :w]
 
 
 def fitted(shape: tuple[int, ...], side: int, factor: int) -> tuple[int, int]:

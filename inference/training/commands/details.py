@@ -1,7 +1,6 @@
 """`details`: the network that takes an editor's details from the source."""
 
 import argparse
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,6 +13,7 @@ from inference.training.commands import options, pair_options
 from inference.training.details import (
     DetailsTask,
     Draw,
+    Lessons,
     from_pairs,
     from_shard,
     give_lessons,
@@ -49,37 +49,39 @@ def run(args: argparse.Namespace) -> None:
         raise RequestError("Name either --shard, for the world's tasks, or --pairs, for your own.")
     torch.manual_seed(args.seed)
     settings = options.settings_from(args, 0.995)
-    info = describe(find_folder(args.model))
+    folder = find_folder(args.model)
+    info = describe(folder)
     if info.vae is not None or info.default_scheduler is not None:
         raise RequestError(
             f"{info.location} names a vae or a scheduler in its palimpsest.json; here the editor "
             "paints with its own, so what would be learned is not what members get."
         )
-    pipe = load_pipeline(Path(info.location), EDIT, torch.float32)
-    draw, size = _exercises(args, pipe.vae_scale_factor)
+    draw, size = _exercises(args, info.multiple)
     _check(args, size)
-    lessons = kept(
-        args.out,
-        f"{args.model}, {args.shard or args.pairs}, {args.lessons} of seed {args.seed}",
-        partial(
-            give_lessons,
-            pipe.to(settings.device),
+    autocast = args.autocast == "bf16"
+
+    def paint() -> Lessons:
+        return give_lessons(
+            load_pipeline(folder, EDIT, torch.float32).to(settings.device),
             draw,
             args.lessons,
             seed=args.seed,
             steps=info.default_steps,
             guidance=info.default_guidance,
-            autocast=args.autocast == "bf16",
-        ),
-    )
-    del pipe
+            autocast=autocast,
+        )
+
     task = DetailsTask(
         DetailNet(),
-        lessons,
+        kept(
+            args.out,
+            f"{args.model}, {args.shard or args.pairs}, {args.lessons} of seed {args.seed}",
+            paint,
+        ),
         side=args.side,
         batch=args.batch,
         device=settings.device,
-        autocast=args.autocast == "bf16",
+        autocast=autocast,
     )
     trainer = Trainer(task, settings)
     if args.resume:

@@ -134,6 +134,7 @@ def test_a_shard_keeps_the_boxes_and_old_ones_have_none(tmp_path: Path) -> None:
     made = gather([group(0, (16, 16), world=1.0)], 1)
     path = write(made, tmp_path)
     assert read(path).facts == made.facts
+    assert made.facts[0].box != (0.0, 0.0, 1.0, 1.0)
     assert {facts.box for facts in made.facts if facts.body == 0} == {
         subject_box(scene(0), (16, 16))
     }

@@ -68,6 +68,8 @@ def test_what_is_wrong_in_its_folder_is_named(tmp_path: Path) -> None:
         '{"channels": 8}',
         config.replace("8", "9"),
         config.replace("8", "-1"),
+        config.replace("8", "Infinity"),
+        config.replace("2", "0"),
     ):
         (tmp_path / "config.json").write_text(wrong)
         with pytest.raises(ModelError, match="holds no details network"):
