@@ -26,8 +26,8 @@ DRAWN = {"sketch"}
 Painter = Callable[[Image.Image], Image.Image]
 """Makes a painting of a drawing, RGB both and of one size. From any thread."""
 
-Finisher = Callable[[Image.Image, Image.Image], Image.Image]
-"""Makes of a source and what was painted over it the finished picture; likewise."""
+Finisher = Callable[[Image.Image, Image.Image, str], Image.Image]
+"""Makes of a source, what was painted over it and the prompt the finished picture; likewise."""
 
 GREY = np.float32(127.5)
 """Half way between black and white: what a model is shown where there is nothing."""
@@ -165,7 +165,7 @@ class Img2Img:
         painted = Image.fromarray(pixels[:height, :width])
         if self.request.image is not None:
             if self.finisher is not None:
-                painted = self.finisher(self.treated, painted)
+                painted = self.finisher(self.treated, painted, self.request.prompt)
             painted = self._treatment.after(self.source, painted)
             if self.request.match_colours:
                 painted = matched(painted, self.source)

@@ -26,7 +26,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 from inference.training.captions import STYLE_WORDS, content
 from inference.training.edits import same_body
 from inference.training.looking import glance, to_encoder
-from inference.training.lora import RATIO
+from inference.training.lora import WEAKEST
 from inference.training.noising import Noising, carrying
 from inference.training.pocket import Latents
 from inference.training.shards import Shard
@@ -200,7 +200,7 @@ class AdapterTask:
         self.shards, self.latents = list(shards), list(latents)
         self.by_style = [styles_of(shard) for shard in shards]
         self.noising, self.sources = noising, sources
-        self.first = noising.first_step(RATIO)
+        self.first = round(WEAKEST * noising.steps)
         self.device, self.autocast = torch.device(device), autocast
 
     def modules(self) -> dict[str, nn.Module]:

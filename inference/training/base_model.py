@@ -11,6 +11,8 @@ from inference.catalog import Catalog
 from inference.errors import ModelError
 from inference.families.folder import ModelFolder
 from inference.families.quiet import quiet
+from inference.training.noising import Noising
+from inference.training.retiming import retime
 
 SD = frozenset({"StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline"})
 SDXL = frozenset({"StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline"})
@@ -54,3 +56,16 @@ def load_pipeline(folder: Path, kinds: Collection[str], dtype: torch.dtype) -> A
         raise ModelError(f"{folder} cannot be loaded: {error}") from error
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def reschedule(pipe: Any, scheduler: Any, *, fit: bool) -> None:
+    """Puts a pipeline on another noise schedule.
+
+    fit: its UNet's time embedding to that; not where the weights are still to be read.
+
+    Raises ModelError where the two schedules do not predict the same thing.
+    """
+    old, new = Noising(pipe.scheduler.config), Noising(scheduler.config)
+    if fit and (left := retime(pipe.unet, old, new)):
+        print(f"The time embedding was fitted to another noise schedule, but for {left:.1%}.")
+    pipe.register_modules(scheduler=scheduler)

@@ -25,13 +25,13 @@ from inference.training.pocket import Latents, at_subjects, focus
 from inference.training.shards import Shard
 
 TASKS: Mapping[str, float] = {
-    "restyle": 0.22,
+    "restyle": 0.18,
     "sketch": 0.20,
-    "colourise": 0.18,
-    "denoise": 0.12,
-    "inpaint": 0.18,
-    "upscale": 0.05,
-    "sharpen": 0.05,
+    "colourise": 0.20,
+    "denoise": 0.06,
+    "inpaint": 0.30,
+    "upscale": 0.03,
+    "sharpen": 0.03,
 }
 """How often each task is drawn."""
 

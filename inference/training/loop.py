@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
+from inference.errors import RequestError
+
 
 class Task(Protocol):
     """What a model brings to the loop."""
@@ -89,11 +91,16 @@ def save_atomically(state: dict[str, Any], path: Path) -> None:
 
 
 class Trainer:
-    """Runs a task's loss for a number of steps, and can go on from its last checkpoint."""
+    """Runs a task's loss for a number of steps, and can go on from its last checkpoint.
 
-    def __init__(self, task: Task, settings: LoopSettings) -> None:
+    made_for: what the weights depend on besides, in words; a checkpoint made for something else
+    is refused.
+    """
+
+    def __init__(self, task: Task, settings: LoopSettings, made_for: str = "") -> None:
         self.task = task
         self.settings = settings
+        self.made_for = made_for
         self.modules = task.modules()
         parameters = [p for m in self.modules.values() for p in m.parameters() if p.requires_grad]
         self.parameters = parameters
@@ -121,6 +128,7 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """Everything needed to go on."""
         return {
+            "made_for": self.made_for,
             "step": self.step,
             "spent": self.spent,
             "modules": {name: m.state_dict() for name, m in self.modules.items()},
@@ -138,7 +146,14 @@ class Trainer:
         return True
 
     def restore(self, state: dict[str, Any]) -> None:
-        """The inverse of `state`."""
+        """The inverse of `state`. Raises RequestError for one that was made for something else."""
+        before = state.get("made_for", "")
+        if before != self.made_for:
+            raise RequestError(
+                f"{self.checkpoint} was made for {before or 'an older version'}, not for "
+                f"{self.made_for or 'this'}; go on with the options that began it, or name "
+                "another --out."
+            )
         self.step, self.spent = state["step"], state["spent"]
         self.average.update(state["average"])
         for name, module in self.modules.items():

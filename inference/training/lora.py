@@ -26,8 +26,8 @@ ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 """The projections of every attention layer, which get a LoRA."""
 DROPPED = 0.1
 """Share of the examples without words."""
-RATIO = 6.0
-"""A source enters where the signal-to-noise ratio is at most this: pocket's step 300 of 1000."""
+WEAKEST = 0.3
+"""The least strength at which a source enters the schedule; less changes hardly anything."""
 AT_ENTRY = 0.15
 """Share of the examples with a source that are seen right where they enter."""
 
@@ -119,7 +119,7 @@ class LoraTask:
         self.batch, self.sources = batch, sources
         self.device, self.autocast = torch.device(device), autocast
         self.words = read_words(pipe, [pair.instruction for pair in crops.pairs], device)
-        self.first = noising.first_step(RATIO)
+        self.first = round(WEAKEST * noising.steps)
 
     def modules(self) -> dict[str, nn.Module]:
         """The LoRA's weights, and only those: a checkpoint stays small."""

@@ -41,6 +41,13 @@ class Noising:
         """How many steps the process has."""
         return len(self.alphas)
 
+    @property
+    def described(self) -> str:
+        """In words, what tells it from others."""
+        step = self.steps * 3 // 5
+        ratio = float(self.ratio(torch.tensor(step)))
+        return f"{self.prediction}, a signal-to-noise ratio of {ratio:.2f} at step {step}"
+
     def noisy(self, clean: Tensor, noise: Tensor, steps: Tensor) -> Tensor:
         """The latents [n, c, h, w] at their steps [n]."""
         a = self._at(steps)
@@ -59,11 +66,6 @@ class Noising:
         """The signal-to-noise ratio a / (1 - a) at the steps, [n]."""
         a = self.alphas[steps]
         return a / (1 - a)
-
-    def first_step(self, most: float) -> int:
-        """The first step whose signal-to-noise ratio is at most `most`."""
-        below = torch.nonzero(self.ratio(torch.arange(self.steps)) <= most)
-        return int(below[0]) if len(below) else self.steps - 1
 
     def _at(self, steps: Tensor) -> Tensor:
         return self.alphas[steps].view(-1, 1, 1, 1)

@@ -32,21 +32,41 @@ from inference.training.tokens import ids_of
 
 CHANNELS = (64, 96, 160)
 TEXT_WIDTH = 128
-ENTRY = {"style": 300, "light": 400, "subject": 600}
+ENTRY = {"style": 300, "light": 450, "subject": 700}
 """The earliest entry step of a pair whose source differs in style, light or subject, of 1000."""
 USUAL_ENTRY = round(1000 * STRENGTH_BANDS["balanced"])
-"""The likeliest entry step of a pair: that of the strength members use unless they say another."""
+"""The likeliest entry step of a pair of one subject: that of the strength members use unless they
+say another."""
 FOCUS = 4.0
 """How much an error counts where it matters most, such as at the subject, against elsewhere: that
 is small, and without this most of what is learned is the land around it."""
 
 
+LESS_NOISE = 4.0
+"""By how much the signal-to-noise ratio of plain betas is multiplied at every step."""
+
+
 def build_scheduler() -> DDIMScheduler:
     """The noise schedule: 1000 steps, zero terminal SNR, v-prediction, trailing spacing.
 
-    Less noisy than Stable Diffusion's in its middle (signal to noise 0.76 at step 600, not 0.15):
-    smaller latents lose as much to less noise (Hoogeboom et al. 2023, "simple diffusion").
+    Less noisy than Stable Diffusion's (with zero terminal SNR) in its middle: at step 600 the ratio
+    of signal to noise is 3.0, not 0.15. Small latents lose as much to less noise, and so the ratio
+    is multiplied, by (64 / 32)² for half the side (Hoogeboom et al. 2023, "simple diffusion",
+    section 3.1). A picture painted over at the strength that members use is still that picture.
+    The betas written are `trained_betas`; `beta_start` and the like beside them mean nothing.
     """
+    alphas = _plain_scheduler().alphas_cumprod.double()
+    odds = LESS_NOISE * alphas / (1 - alphas)
+    shifted = odds / (1 + odds)
+    betas = 1 - shifted / torch.cat([torch.ones(1), shifted[:-1]])
+    made = DDIMScheduler.from_config(
+        _plain_scheduler().config, trained_betas=[float(f"{beta:.6g}") for beta in betas.tolist()]
+    )
+    assert isinstance(made, DDIMScheduler)
+    return made
+
+
+def _plain_scheduler() -> DDIMScheduler:
     return DDIMScheduler(
         num_train_timesteps=1000,
         beta_start=0.00005,
@@ -158,7 +178,7 @@ def plain_step(rng: random.Random) -> int:
 
     What a picture shows is decided in the noise, and only there by the words.
     """
-    return 999 if rng.random() < 0.04 else int(1000 * rng.random() ** 0.5)
+    return 999 if rng.random() < 0.04 else int(1000 * rng.random() ** (1 / 3))
 
 
 def draw(latents: Latents, rng: random.Random, pairs: float, dropout: float) -> Draw:
@@ -174,7 +194,7 @@ def draw(latents: Latents, rng: random.Random, pairs: float, dropout: float) -> 
         named = rng.random() < 0.6
     else:
         earliest = _entry(facts, latents.facts[source])
-        entry = min(999, int(rng.triangular(earliest, 1000, USUAL_ENTRY)))
+        entry = min(999, int(rng.triangular(earliest, 1000, max(earliest, USUAL_ENTRY))))
         step = entry if rng.random() < 0.15 else rng.randrange(entry + 1)
         named = latents.facts[source].style != "photo" or rng.random() < 0.6
     words = "" if rng.random() < dropout else caption(facts, rng, named)

@@ -48,16 +48,17 @@ def run(args: argparse.Namespace) -> None:
     looking = _looking(args, [shard for shard, _ in shards])
     with quiet():
         add_adapter(pipe, looking.encoder)
+    noising = Noising(pipe.scheduler.config)
     task = AdapterSheets(
         pipe,
         [shard for shard, _ in shards],
         [latents for _, latents in shards],
-        Noising(pipe.scheduler.config),
+        noising,
         looking.judge,
         device=settings.device,
         autocast=args.autocast == "bf16",
     )
-    trainer = Trainer(task, settings)
+    trainer = Trainer(task, settings, noising.described)
     if args.resume:
         trainer.resume()
     task.watch(min(shards[0][0].size), trainer.average)

@@ -1,12 +1,13 @@
 """`details`: the network that takes an editor's details from the source."""
 
 import argparse
+import zlib
 from pathlib import Path
 
 import torch
 
 from inference.errors import RequestError
-from inference.families.details import FACTOR, DetailNet, save_details
+from inference.families.details import FACTOR, DetailNet, DetailsConfig, save_details
 from inference.model_info import describe
 from inference.training.base_model import EDIT, find_folder, load_pipeline
 from inference.training.commands import options, pair_options
@@ -18,6 +19,7 @@ from inference.training.details import (
     from_shard,
     give_lessons,
     kept,
+    vocabulary,
 )
 from inference.training.loop import Trainer
 from inference.training.shards import read
@@ -71,19 +73,23 @@ def run(args: argparse.Namespace) -> None:
             autocast=autocast,
         )
 
+    given = f"{args.model}, {args.shard or args.pairs}, {args.lessons} of seed {args.seed}"
+    if args.pairs is not None:
+        told = args.instruction or "instruction.csv"
+        given += f", {args.size}, “{told}”, native {args.native}, mirrored {not args.no_mirror}"
+    lessons = kept(args.out, given, paint)
+    words = vocabulary(lessons)
     task = DetailsTask(
-        DetailNet(),
-        kept(
-            args.out,
-            f"{args.model}, {args.shard or args.pairs}, {args.lessons} of seed {args.seed}",
-            paint,
-        ),
+        DetailNet(DetailsConfig(words=words)),
+        lessons,
         side=args.side,
         batch=args.batch,
         device=settings.device,
         autocast=autocast,
     )
-    trainer = Trainer(task, settings)
+    trainer = Trainer(
+        task, settings, f"{len(words)} words ({zlib.crc32(' '.join(words).encode()):08x})"
+    )
     if args.resume:
         trainer.resume()
     task.watch(trainer.average)

@@ -8,7 +8,7 @@ import torch
 
 from inference.errors import RequestError
 from inference.model_info import title_of
-from inference.training.base_model import EDIT, SD, find_folder, load_pipeline
+from inference.training.base_model import EDIT, SD, find_folder, load_pipeline, reschedule
 from inference.training.commands import options, pair_options, shard_options
 from inference.training.edit import narrowed, widen
 from inference.training.edit_sheets import EditSheets, Shown, pair_rows, world_rows
@@ -26,6 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_autocast(parser)
     parser.add_argument(
         "--init", default="pocket", help="the model to begin with: a catalogue name or a folder"
+    )
+    parser.add_argument(
+        "--schedule",
+        help="the model whose noise schedule --init's UNet goes over to: a catalogue name or a "
+        "folder; default: it keeps its own",
     )
     parser.add_argument(
         "--channels",
@@ -59,20 +64,24 @@ def run(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     settings = options.settings_from(args, 0.996)
     base = load_pipeline(find_folder(args.init), SD | EDIT, torch.float32)
+    if args.schedule:
+        other = load_pipeline(find_folder(args.schedule), SD | EDIT, torch.float32)
+        reschedule(base, other.scheduler, fit=not options.goes_on(args))
     if args.channels:
         base.unet = narrowed(base.unet, args.channels)
     examples, rows = _examples(args, base, settings.device)
+    noising = Noising(base.scheduler.config)
     task = EditSheets(
         widen(base.unet),
         base.text_encoder,
         base.tokenizer,
         examples,
-        Noising(base.scheduler.config),
+        noising,
         device=settings.device,
         freeze_text=args.freeze_text,
         autocast=args.autocast == "bf16",
     )
-    trainer = Trainer(task, settings)
+    trainer = Trainer(task, settings, noising.described)
     if args.resume or args.export_only:
         trainer.resume()
     task.watch(base, rows, trainer.average)

@@ -59,10 +59,11 @@ def run(args: argparse.Namespace) -> None:
         args.learning_rate = usual_rate(pipe.unet.num_parameters())
     settings = options.settings_from(args, 0.99)
     found = pair_options.pairs_from(args, pipe.vae_scale_factor, inputs_needed=False)
+    noising = Noising(pipe.scheduler.config)
     task = LoraSheets(
         pipe,
         found.training,
-        Noising(pipe.scheduler.config),
+        noising,
         rank=args.rank,
         alpha=args.rank if args.alpha is None else args.alpha,
         batch=args.batch,
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
     if args.recompute:
         pipe.unet.enable_gradient_checkpointing()
         pipe.unet.train()
-    trainer = Trainer(task, settings)
+    trainer = Trainer(task, settings, noising.described)
     if args.resume:
         trainer.resume()
     info = describe(folder)

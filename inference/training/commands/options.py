@@ -45,6 +45,11 @@ def add_loop(
     parser.add_argument("--sample-every", type=int, default=1000)
 
 
+def goes_on(args: argparse.Namespace) -> bool:
+    """Whether the weights come from a checkpoint, whatever --init has; with --export-only too."""
+    return (args.resume or args.export_only) and (args.out / "checkpoint.pt").exists()
+
+
 def add_autocast(parser: argparse.ArgumentParser) -> None:
     """`--autocast`."""
     parser.add_argument(

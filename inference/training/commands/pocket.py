@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL
 
-from inference.errors import ModelError, RequestError
+from inference.errors import RequestError
 from inference.training import pocket, samples, tokens
-from inference.training.base_model import SD, find_folder, load_pipeline
+from inference.training.base_model import SD, find_folder, load_pipeline, reschedule
 from inference.training.commands import options, shard_options
 from inference.training.loop import Trainer
+from inference.training.noising import Noising
 
 HELP = "the latent diffusion model"
 
@@ -24,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shard_options.add_shards(parser, required=True)
     parser.add_argument(
         "--init",
-        help="the pocket model to begin with, a catalogue name or a folder; default: none",
+        help="the model to begin with, a catalogue name or a folder, whose text encoder and UNet "
+        "are of pocket's kind and which predicts v; default: none",
     )
     parser.add_argument(
         "--freeze-text", action="store_true", help="leave the text encoder as it is"
@@ -62,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
         pairs=args.pairs,
         freeze_text=args.freeze_text,
     )
-    trainer = Trainer(task, settings)
+    trainer = Trainer(task, settings, Noising(pocket.build_scheduler().config).described)
     if args.resume or args.export_only:
         trainer.resume()
     task.watch(vae, options.test_pictures(), trainer.average)
@@ -78,9 +80,7 @@ def _parts(args: argparse.Namespace) -> tuple[Any, Any, Any, Any]:
         parts = pocket.build_unet(), pocket.build_text_encoder(tokenizer), tokenizer
     else:
         base = load_pipeline(find_folder(args.init), SD, torch.float32)
-        betas = base.scheduler.alphas_cumprod
-        if not torch.equal(betas, pocket.build_scheduler().alphas_cumprod):
-            raise ModelError(f"{args.init} has another noise schedule; begin with a pocket model.")
+        reschedule(base, pocket.build_scheduler(), fit=not options.goes_on(args))
         parts = base.unet, base.text_encoder, base.tokenizer
     vae = AutoencoderKL.from_pretrained(args.vae) if args.vae else base.vae
     return *parts, vae

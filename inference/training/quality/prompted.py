@@ -1,13 +1,11 @@
 """What words do: prompt adherence, another style at 0.6, and what strength means."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from inference.training.captions import STYLE_WORDS, SUBJECT_WORDS, TIME_WORDS
 from inference.training.classifier import Verdict
-from inference.training.data import Pixels
 from inference.training.examinations import COLOURED, labels_of
 from inference.training.quality.bench import Bench, average, seeds
 from inference.training.quality.findings import Finding, absent, percent, unjudged
@@ -80,48 +78,31 @@ def adherence(bench: Bench) -> list[Finding]:
 
 
 def restyled(bench: Bench) -> list[Finding]:
-    """Photographs of scenes into another style at strength 0.6, which has the aims, and at 0.4; the
-    prompt names the style only.
-    """
-    what, studio, count = "img2img at {:g} to another style", bench.studio, bench.count
+    """Photographs of scenes into another style; the prompt names the style only."""
+    what, studio, count = "img2img at 0.6 to another style", bench.studio, bench.count
     if not studio.has("pocket"):
-        return [absent(what.format(0.6), "style, subject, ridge line", "≥ 90 %, ≥ 85 %, ≤ 4 %")]
+        return [absent(what, "style, subject, ridge line", "≥ 90 %, ≥ 85 %, ≤ 4 %")]
     styles = even([n for n in STYLES if n != "photo"], count, np.random.default_rng((41, 1)))
     sources = bench.scenes(1)
-
-    def found(strength: float) -> list[Finding]:
-        made = studio.paint(
-            "pocket",
-            [
-                studio.request("pocket", prompt_for(style), source, strength=strength, seed=i)
-                for i, (style, source) in enumerate(zip(styles, sources, strict=True))
-            ],
-        )
-        bench.show(f"restyled-{strength:g}", [sources, made], 4)
-        return _kept_and_changed(bench, what.format(strength), made, styles, sources)
-
-    return [*found(0.6), *(replace(one, aim="", met=None) for one in found(0.4))]
-
-
-def _kept_and_changed(
-    bench: Bench,
-    what: str,
-    made: Sequence[Pixels],
-    styles: Sequence[str],
-    sources: Sequence[Pixels],
-) -> list[Finding]:
-    """What the judge says of `bench.scenes(1)` that were to change their style and no more."""
+    made = studio.paint(
+        "pocket",
+        [
+            studio.request("pocket", prompt_for(style), source, strength=0.6, seed=i)
+            for i, (style, source) in enumerate(zip(styles, sources, strict=True))
+        ],
+    )
+    bench.show("restyled", [sources, made], 4)
     verdicts = bench.look(made)
     if not verdicts:
         return [unjudged(what, "style, subject, ridge line", "≥ 90 %, ≥ 85 %, ≤ 4 %")]
-    numbers = seeds(1, len(made))
+    numbers = seeds(1, count)
     style = share([v.style for v in verdicts], styles)
     subject = share([v.subject for v in verdicts], [scene(seed).subject for seed in numbers])
     ridge, floor = (_ridge(found, numbers) for found in (verdicts, bench.look(sources)))
     return [
         Finding(
             what=what,
-            measure=f"style, {len(made)} pictures",
+            measure=f"style, {count} pictures",
             found=percent(style),
             aim="≥ 90 %",
             met=style >= 0.9,

@@ -32,7 +32,7 @@ def editor(bare: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("with") / "editor"
     shutil.copytree(bare, folder)
     torch.manual_seed(0)
-    net = DetailNet(DetailsConfig(channels=8))
+    net = DetailNet(DetailsConfig(channels=8, words=("night",)))
     torch.nn.init.normal_(net.tail.weight, std=0.1)
     save_details(net, folder / "details")
     return folder
@@ -54,9 +54,11 @@ def test_every_edit_is_finished_with_its_source(bare: Path, editor: Path, source
     details = load_details(editor / "details")
     small = open_png(source).convert("RGB").resize(SIZE, Image.Resampling.LANCZOS)
     for mine, others in zip(made.images, plain.images, strict=True):
-        wanted = np.asarray(details(small, open_png(others.data)))
+        wanted = np.asarray(details(small, open_png(others.data), request.prompt))
         assert (np.asarray(open_png(mine.data)) == wanted).all()
         assert mine.data != others.data
+        unheard = np.asarray(details(small, open_png(others.data), ""))
+        assert (unheard != wanted).any(), "it is told the prompt"
 
 
 def test_colour_is_given_after_it(bare: Path, editor: Path, source: bytes) -> None:
@@ -69,7 +71,8 @@ def test_colour_is_given_after_it(bare: Path, editor: Path, source: bytes) -> No
         open_png(one).convert("RGB").resize(SIZE, Image.Resampling.LANCZOS)
         for one in (grey, source)
     )
-    finished = load_details(editor / "details")(seen, open_png(painted.images[0].data))
+    details = load_details(editor / "details")
+    finished = details(seen, open_png(painted.images[0].data), request.prompt)
     difference = np.asarray(open_png(made.images[0].data), np.int16) - np.asarray(
         coloured(own, finished), np.int16
     )

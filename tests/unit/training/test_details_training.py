@@ -1,5 +1,6 @@
 """The details network's lessons, and what it learns from them."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -51,23 +52,28 @@ def editor(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def made_up(count: int = 4, side: int = 48) -> Lessons:
-    """Noisy pictures of which a blurred one was painted."""
+    """Noisy pictures of which a blurred one was painted; as “oil” that is right."""
     rng = np.random.default_rng(0)
     truths = [picture_of(i, (side, side)) for i in range(count)]
     return Lessons(
-        sources=np.stack([noisy(one, 20, rng) for one in truths]),
-        painted=np.stack([blurred(one, 2) for one in truths]),
-        wanted=np.stack(truths),
+        words=("denoise",) * count + ("oil",) * count,
+        sources=np.stack([noisy(one, 20, rng) for one in truths] * 2),
+        painted=np.stack([blurred(one, 2) for one in truths] * 2),
+        wanted=np.stack(truths + [blurred(one, 2) for one in truths]),
     )
 
 
 def trainer(out: Path, steps: int) -> Trainer:
     torch.manual_seed(0)
     task = DetailsTask(
-        DetailNet(DetailsConfig(channels=8)), made_up(), side=32, batch=4, autocast=False
+        DetailNet(DetailsConfig(channels=16, words=("denoise", "oil"))),
+        made_up(),
+        side=32,
+        batch=4,
+        autocast=False,
     )
     settings = LoopSettings(
-        out=out, steps=steps, learning_rate=1e-2, warmup=2, ema=0.9, save_every=4
+        out=out, steps=steps, learning_rate=2e-3, warmup=2, ema=0.9, save_every=4
     )
     return Trainer(task, settings)
 
@@ -104,6 +110,8 @@ def test_lessons_are_the_editors_own_and_kept(editor: Path, shard: Shard, tmp_pa
 
     first, again, fresh = kept(tmp_path, "a", paint), kept(tmp_path, "a", paint), paint()
     assert len(calls) == 2
+    assert first.words == again.words == fresh.words
+    assert len(set(first.words)) > 1
     for name in ("sources", "painted", "wanted"):
         a, b, c = (getattr(one, name) for one in (first, again, fresh))
         assert a.shape == (5, 32, 32, 3)
@@ -112,18 +120,25 @@ def test_lessons_are_the_editors_own_and_kept(editor: Path, shard: Shard, tmp_pa
     assert (first.painted != first.sources).any()
     with pytest.raises(RequestError, match="“a”, not of “b”"):
         kept(tmp_path, "b", paint)
+    np.savez(tmp_path / "lessons.npz", asked="a", sources=first.sources)
+    with pytest.raises(RequestError, match="of “an older version”, not of “a”"):
+        kept(tmp_path, "a", paint)
 
 
 def test_it_learns_to_take_what_is_right_from_both(tmp_path: Path) -> None:
-    """Better than the noisy source and than the blurred painting, on a picture it never saw."""
-    run = trainer(tmp_path, 150)
+    """Better than the noisy source and than the blurred painting, on a picture it never saw; and
+    told that the painting is right, it leaves it.
+    """
+    run = trainer(tmp_path, 400)
     run.run()
     truth = picture_of(HELD_OUT, (48, 48))
     source, painted = noisy(truth, 20, np.random.default_rng(9)), blurred(truth, 2)
     task = run.task
     assert isinstance(task, DetailsTask)
-    made = Details(task.net)(Image.fromarray(source), Image.fromarray(painted))
-    assert psnr(np.asarray(made), truth) > max(psnr(source, truth), psnr(painted, truth)) + 0.5
+    details, seen = Details(task.net), (Image.fromarray(source), Image.fromarray(painted))
+    made, left = (np.asarray(details(*seen, words)) for words in ("denoise", "oil"))
+    assert psnr(made, truth) > max(psnr(source, truth), psnr(painted, truth)) + 0.5
+    assert psnr(left, painted) > psnr(made, painted) + 3
 
 
 def test_an_interrupted_run_ends_in_the_same_weights(tmp_path: Path) -> None:
@@ -155,6 +170,8 @@ def test_by_command_from_the_world_and_from_pairs(
             ]
         )
         saved = load_file(out / "details" / "model.safetensors")
+        known = json.loads((out / "details" / "config.json").read_text())["words"]
+        assert known == ["x"] if name == "pairs" else "the" in known
         state = torch.load(out / "checkpoint.pt", weights_only=True)
         for key, value in state["average"]["details"].items():
             assert torch.equal(saved[key], value.half()), key
