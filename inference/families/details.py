@@ -45,8 +45,8 @@ def words_of(text: str) -> list[str]:
 class DetailsConfig:
     """What its `config.json` says.
 
-    channels: of each convolution; dilations: of those between the
-    first and the last; words: those it knows, in lower case; word_width: of a word's vector.
+    channels: of each convolution; dilations: of those between the first and the last; words: those
+    it knows, in lower case; word_width: of a word's vector.
 
     Raises ValueError where a number is below 1, or a word is none or comes twice.
     """
