@@ -27,6 +27,7 @@ from inference.request import STRENGTH_BANDS
 from inference.training.autoencoder import to_tensor
 from inference.training.captions import caption
 from inference.training.data import Facts
+from inference.training.noising import Noising, carrying
 from inference.training.shards import Shard
 from inference.training.tokens import ids_of
 
@@ -242,7 +243,7 @@ class PocketTask:
         self.device = torch.device(device)
         self.pairs, self.dropout = pairs, dropout
         self.freeze_text, self.autocast = freeze_text, autocast
-        self.alphas = build_scheduler().alphas_cumprod.float()
+        self.noising = Noising(build_scheduler().config)
 
     def modules(self) -> dict[str, nn.Module]:
         """The UNet and the text encoder, where it is trained."""
@@ -257,22 +258,20 @@ class PocketTask:
         target = shard.values[[d.target for d in draws]].float()
         source = shard.values[[d.source for d in draws]].float()
         noise = torch.randn(target.shape, generator=generator)
-        a = self.alphas[[d.step for d in draws]].view(-1, 1, 1, 1)
-        entry = self.alphas[[d.entry for d in draws]].view(-1, 1, 1, 1)
-        carried = entry / (1 - entry)
-        noise = noise + carried.sqrt() * (source - target)
-        noisy = a.sqrt() * target + (1 - a).sqrt() * noise
-        wanted = (a.sqrt() * noise - (1 - a).sqrt() * target).to(self.device)
-        steps = torch.tensor([d.step for d in draws], device=self.device)
+        carried = self.noising.ratio(torch.tensor([d.entry for d in draws]))
+        noise = carrying(noise, source, target, carried)
+        steps = torch.tensor([d.step for d in draws])
+        noisy = self.noising.noisy(target, noise, steps)
+        wanted = self.noising.wanted(target, noise, steps).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             ids = ids_of(self.tokenizer, [d.words for d in draws]).to(self.device)
             hidden = self.text_encoder(ids)[0]
             noisy = noisy.to(self.device).contiguous(memory_format=torch.channels_last)
-            v = self.unet(noisy, steps, hidden).sample
+            v = self.unet(noisy, steps.to(self.device), hidden).sample
         counts = focus(at_subjects([shard.facts[d.target] for d in draws], *target.shape[2:]))
         error = ((v.float() - wanted).square() * counts.to(self.device)).mean(dim=(1, 2, 3))
         paired = torch.tensor([d.source != d.target for d in draws])
-        weight = torch.where(paired, 1 / (1 + 0.25 * carried.flatten()), 1.0).to(self.device)
+        weight = torch.where(paired, 1 / (1 + 0.25 * carried), 1.0).to(self.device)
         loss = (weight * error).mean()
         return loss, {"loss": loss.item()}
 

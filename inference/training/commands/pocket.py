@@ -12,7 +12,6 @@ from inference.training import pocket, samples, tokens
 from inference.training.base_model import SD, find_folder, load_pipeline, reschedule
 from inference.training.commands import options, shard_options
 from inference.training.loop import Trainer
-from inference.training.noising import Noising
 
 HELP = "the latent diffusion model"
 
@@ -64,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
         pairs=args.pairs,
         freeze_text=args.freeze_text,
     )
-    trainer = Trainer(task, settings, Noising(pocket.build_scheduler().config).described)
+    trainer = Trainer(task, settings, task.noising.described)
     if args.resume or args.export_only:
         trainer.resume()
     task.watch(vae, options.test_pictures(), trainer.average)
