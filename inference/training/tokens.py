@@ -14,6 +14,7 @@ from inference.training.styles import STYLES
 from inference.training.world import scene
 
 START, END = "<|startoftext|>", "<|endoftext|>"
+END_OF_WORD = "</w>"
 
 
 def corpus(count: int, seed: int) -> list[str]:
@@ -32,9 +33,12 @@ def corpus(count: int, seed: int) -> list[str]:
 
 
 def learn(lines: Iterable[str], size: int = 2000, longest: int = 77) -> CLIPTokenizer:
-    """A tokenizer with about `size` tokens. Every byte is a token, so any text can be read."""
+    """A tokenizer with about `size` tokens, the same for the same lines (byte-pair encoding, Sennrich
+    et al. 2016). Every byte is a token, so any text can be read.
+    """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainee = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token=None))
+    endings = [a + END_OF_WORD for a in alphabet]
+    trainee = Tokenizer(models.BPE(end_of_word_suffix=END_OF_WORD, unk_token=None))
     trainee.normalizer = normalizers.Lowercase()
     trainee.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -45,13 +49,16 @@ def learn(lines: Iterable[str], size: int = 2000, longest: int = 77) -> CLIPToke
     trainer = trainers.BpeTrainer(
         vocab_size=size,
         min_frequency=2,
-        end_of_word_suffix="</w>",
+        end_of_word_suffix=END_OF_WORD,
         initial_alphabet=alphabet,
+        # Pairs as frequent as each other are merged in the order of their ids, and bytes that end a
+        # word are given ids as they are met, in no order, unless they have them from the outset.
+        special_tokens=endings,
         show_progress=False,
     )
     trainee.train_from_iterator(lines, trainer)
     merges = [tuple(m) for m in _merges(trainee)]
-    tokens = [*alphabet, *(a + "</w>" for a in alphabet), *("".join(m) for m in merges), START, END]
+    tokens = [*alphabet, *endings, *("".join(m) for m in merges), START, END]
     vocabulary = {t: i for i, t in enumerate(dict.fromkeys(tokens))}
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=longest)
 
