@@ -175,6 +175,11 @@ def save_details(net: DetailNet, folder: Path) -> None:
 
 def load_details(folder: Path) -> Details:
     """Raises ModelError that names the file at fault."""
+    return Details(read_details(folder).eval().requires_grad_(False))
+
+
+def read_details(folder: Path) -> DetailNet:
+    """The inverse of `save_details`. Raises ModelError that names the file at fault."""
     path = folder / CONFIG
     try:
         values = json.loads(path.read_text("utf-8"))
@@ -196,4 +201,4 @@ def load_details(folder: Path) -> Details:
         SafetensorError,
     ) as error:
         raise ModelError(f"{path} holds no details network: {error}") from error
-    return Details(net.eval().requires_grad_(False))
+    return net

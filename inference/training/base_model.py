@@ -1,5 +1,6 @@
 """Models that training starts from: any diffusers folder of a kind that can be trained."""
 
+import zlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,18 @@ def find_folder(name: str) -> Path:
     if found is None:
         raise ModelError(f"{name} is not on this machine; download it first or name a folder.")
     return found
+
+
+def fingerprint(folder: Path) -> str:
+    """Eight hexadecimal digits that change with the weights that a pipeline's folder paints by."""
+    found = 0
+    for part in ("text_encoder", "unet", "vae"):
+        for path in sorted((folder / part).glob("*")):
+            if path.suffix in (".safetensors", ".bin"):
+                with path.open("rb") as file:
+                    while piece := file.read(1 << 24):
+                        found = zlib.crc32(piece, found)
+    return f"{found:08x}"
 
 
 def load_pipeline(folder: Path, kinds: Collection[str], dtype: torch.dtype) -> Any:

@@ -33,8 +33,9 @@ def corpus(count: int, seed: int) -> list[str]:
 
 
 def learn(lines: Iterable[str], size: int = 2000, longest: int = 77) -> CLIPTokenizer:
-    """A tokenizer with about `size` tokens, the same for the same lines (byte-pair encoding, Sennrich
-    et al. 2016). Every byte is a token, so any text can be read.
+    """A tokenizer of at most about `size` tokens, the same for the same lines (byte-pair encoding,
+    Sennrich et al. 2016). 512 of them are the bytes within a word and at its end, so any text can
+    be read.
     """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     endings = [a + END_OF_WORD for a in alphabet]

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 from inference.errors import RequestError
-from inference.families.details import FACTOR, DetailNet, DetailsConfig, save_details
+from inference.families.details import FACTOR, DetailNet, DetailsConfig, read_details, save_details
 from inference.model_info import describe
-from inference.training.base_model import EDIT, find_folder, load_pipeline
+from inference.training.base_model import EDIT, find_folder, fingerprint, load_pipeline
 from inference.training.commands import options, pair_options
 from inference.training.details import (
     DetailsTask,
@@ -34,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_autocast(parser)
     parser.add_argument(
         "--model", default="pocket-edit", help="the editor: a catalogue name or a folder"
+    )
+    parser.add_argument(
+        "--init",
+        type=Path,
+        help="the details network to begin with, a folder such as an editor's `details`; it keeps "
+        "to the words it knows; default: none",
     )
     parser.add_argument("--shard", type=Path, help="the array of one size that render made")
     pair_options.add_pairs(parser, required=False, batch=16)
@@ -73,14 +79,17 @@ def run(args: argparse.Namespace) -> None:
             autocast=autocast,
         )
 
-    given = f"{args.model}, {args.shard or args.pairs}, {args.lessons} of seed {args.seed}"
+    net = read_details(args.init) if args.init else None
+    given = f"{args.model} ({fingerprint(folder)}), {args.shard or args.pairs}, "
+    given += f"{args.lessons} of seed {args.seed}"
     if args.pairs is not None:
         told = args.instruction or "instruction.csv"
         given += f", {args.size}, “{told}”, native {args.native}, mirrored {not args.no_mirror}"
     lessons = kept(args.out, given, paint)
-    words = vocabulary(lessons)
+    net = net or DetailNet(DetailsConfig(words=vocabulary(lessons)))
+    words = net.config.words
     task = DetailsTask(
-        DetailNet(DetailsConfig(words=words)),
+        net,
         lessons,
         side=args.side,
         batch=args.batch,

@@ -9,11 +9,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageFilter
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from inference.catalog import POCKET
 from inference.errors import RequestError
-from inference.families.details import DetailNet, Details, DetailsConfig
+from inference.families.details import (
+    DetailNet,
+    Details,
+    DetailsConfig,
+    read_details,
+    save_details,
+)
 from inference.training.__main__ import main
 from inference.training.base_model import EDIT, load_pipeline
 from inference.training.data import group
@@ -179,9 +185,48 @@ def test_by_command_from_the_world_and_from_pairs(
             assert sheet.size == (4 * 32, 3 * 32)
 
 
+def test_it_goes_on_from_another_network_and_keeps_to_its_words(
+    editor: Path, shard: Shard, tmp_path: Path
+) -> None:
+    path = write(shard, tmp_path / "shards")
+    torch.manual_seed(0)
+    before = DetailNet(DetailsConfig(words=("noise", "sharpen")))
+    save_details(before, tmp_path / "before")
+    main(
+        [
+            *("details", "--out", str(tmp_path / "out"), "--model", str(editor)),
+            *("--init", str(tmp_path / "before"), "--shard", str(path), "--lessons", "2"),
+            *("--batch", "2", "--side", "32", "--steps", "1", "--learning-rate", "1e-4"),
+            *("--device", "cpu"),
+        ]
+    )
+    after = read_details(tmp_path / "out" / "details")
+    assert after.config == before.config
+    moved = (after.head.weight - before.head.weight).abs()
+    assert 0 < moved.max() < 2e-3, "one small step from where it was"
+
+
+def test_lessons_of_an_editor_trained_further_are_not_those_of_before(
+    editor: Path, shard: Shard, tmp_path: Path
+) -> None:
+    path = write(shard, tmp_path / "shards")
+    shutil.copytree(editor, tmp_path / "editor")
+    asked = [
+        *("details", "--out", str(tmp_path / "out"), "--model", str(tmp_path / "editor")),
+        *("--shard", str(path), "--lessons", "2", "--batch", "2", "--side", "32", "--steps", "1"),
+        *("--device", "cpu"),
+    ]
+    main(asked)
+    weights = tmp_path / "editor" / "unet" / "diffusion_pytorch_model.safetensors"
+    save_file({k: v + 1e-3 for k, v in load_file(weights).items()}, weights)
+    with pytest.raises(SystemExit, match="holds the lessons of"):
+        main(asked)
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
+        (("--init", "nowhere"), "nowhere/config.json is missing"),
         (("--side", "33"), "--side is 33; it must be even and at most 32; the nearest is 32"),
         (("--side", "48"), "the nearest is 32"),
         (("--side", "0"), "the nearest is 2"),

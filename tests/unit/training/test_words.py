@@ -25,7 +25,7 @@ FACTS = [
 
 def trainer(out: Path, steps: int) -> Trainer:
     torch.manual_seed(0)
-    tokenizer = learn(corpus(200, 0), size=700, longest=32)
+    tokenizer = learn(corpus(200, 0), size=1000, longest=32)
     task = WordsTask(build_text_encoder(tokenizer, width=32, layers=1), tokenizer, FACTS, batch=8)
     settings = LoopSettings(
         out=out, steps=steps, learning_rate=2e-2, warmup=2, ema=0.9, save_every=4
