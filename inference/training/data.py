@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from inference.training.photographs import Photograph, crop, dead_leaves, photographs
 from inference.training.rendering import photograph, subject_box
 from inference.training.styles import STYLES, Array, blur, luminance, stylise
-from inference.training.world import HELD_OUT, Scene, at_another_hour, scene, with_another_subject
+from inference.training.world import HELD_OUT, Scene, at_another_hour, scene, with_other_subjects
 
 Pixels = NDArray[np.uint8]
 
@@ -114,7 +114,11 @@ def _world_bodies(
     first = scene(seed % HELD_OUT)
     scenes = [first, at_another_hour(first, rng)]
     if rng.random() < 0.5:
-        scenes.append(with_another_subject(first, rng))
+        scenes += with_other_subjects(first, rng)
+    return _photographed(scenes, size)
+
+
+def _photographed(scenes: Iterable[Scene], size: tuple[int, int]) -> list[tuple[Array, Facts]]:
     return [
         (photograph(s, size), replace(facts_of(s, "photo", i), box=subject_box(s, size)))
         for i, s in enumerate(scenes)
@@ -148,24 +152,53 @@ def _photo_bodies(
 
 
 def group(
-    seed: int, size: tuple[int, int], count: int = 6, extra: str = "", world: float = WORLD
+    seed: int,
+    size: tuple[int, int],
+    count: int = 6,
+    *,
+    extra: str = "",
+    world: float = WORLD,
+    swaps: float = 0.0,
 ) -> Group:
     """The group of a seed: `count` pictures of `size` (width, height); of the world with
-    probability `world`, otherwise two times in three of a photograph, else of dead leaves.
+    probability `world`, otherwise two times in three of a photograph, else of dead leaves. A share
+    `swaps` of those of the world are one place with many subjects, see `_swapped`.
     """
     rng = np.random.default_rng((17, seed))
     sources = _sources(extra)
     kind = rng.random()
     if kind < world or not sources:
+        if swaps and rng.random() < swaps:
+            return _gathered(seed, _swapped(seed, size, count, rng))
         bodies = _world_bodies(seed, size, rng)
     else:
         bodies = _photo_bodies(size, sources, kind > 1 - LEAVES * (1 - world), rng)
-    pixels, facts = [], []
     styles = ["photo", *[s for s in _draw_styles(count, rng) if s != "photo"]][:count]
+    shown = []
     for i, drawn in enumerate(styles):
-        (body, said), style = bodies[0 if i < 3 else int(rng.integers(len(bodies)))], drawn
+        which, style = 0 if i < 3 else int(rng.integers(len(bodies))), drawn
         if i == len(styles) - 1 and len(bodies) > 1 and rng.random() < 0.5:
-            (body, said), style = bodies[1], "photo"
+            which, style = 1, "photo"
+        shown.append((bodies[which], style))
+    return _gathered(seed, shown)
+
+
+def _swapped(
+    seed: int, size: tuple[int, int], count: int, rng: np.random.Generator
+) -> list[tuple[tuple[Array, Facts], str]]:
+    """One place with another subject in every second picture, each as a photograph and in one
+    style: nothing but the words tells which subject to paint there.
+    """
+    first = scene(seed % HELD_OUT)
+    bodies = _photographed([first, *with_other_subjects(first, rng, (count - 1) // 2)], size)
+    style = next(s for s in _draw_styles(2, rng) if s != "photo")
+    return [(body, hand) for body in bodies for hand in ("photo", style)][:count]
+
+
+def _gathered(seed: int, shown: Iterable[tuple[tuple[Array, Facts], str]]) -> Group:
+    """Bodies as they are, repainted in the style beside each."""
+    pixels, facts = [], []
+    for (body, said), style in shown:
         pixels.append((stylise(body, style, seed) * 255 + 0.5).astype(np.uint8))
         facts.append(replace(said, style=style))
     return Group(pixels=np.stack(pixels), facts=tuple(facts))
@@ -179,9 +212,10 @@ def groups(
     extra: str = "",
     processes: int = 2,
     world: float = WORLD,
+    swaps: float = 0.0,
 ) -> Iterator[Group]:
     """The groups of `seeds`, in order."""
-    make = partial(group, size=size, count=count, extra=extra, world=world)
+    make = partial(group, size=size, count=count, extra=extra, world=world, swaps=swaps)
     if processes <= 1:
         yield from map(make, seeds)
         return

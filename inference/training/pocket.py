@@ -39,7 +39,7 @@ ENTRY = {"style": 300, "light": 450, "subject": 700}
 USUAL_ENTRY = round(1000 * STRENGTH_BANDS["balanced"])
 """The likeliest entry step of a pair of one subject: that of the strength members use unless they
 say another."""
-FOCUS = 4.0
+FOCUS = 8.0
 """How much an error counts where it matters most, such as at the subject, against elsewhere: that
 is small, and without this most of what is learned is the land around it."""
 ALIKE = 0.05
@@ -194,12 +194,12 @@ def _entry(target: Facts, source: Facts) -> int:
     return ENTRY["style"] if target.body == source.body else ENTRY["light"]
 
 
-def plain_step(rng: random.Random) -> int:
-    """A step for an example without a source; one is the likelier the later, the noisier, it is.
+def noisy_step(rng: random.Random, entry: int) -> int:
+    """A step of 0 to `entry`; one is the likelier the later, the noisier, it is.
 
     What a picture shows is decided in the noise, and only there by the words.
     """
-    return 999 if rng.random() < 0.04 else int(1000 * rng.random() ** (1 / 3))
+    return entry if rng.random() < 0.04 else int((entry + 1) * rng.random() ** (1 / 3))
 
 
 def draw(latents: Latents, rng: random.Random, pairs: float, dropout: float) -> Draw:
@@ -211,13 +211,20 @@ def draw(latents: Latents, rng: random.Random, pairs: float, dropout: float) -> 
     if rng.random() < pairs:
         source = first if rng.random() < 0.6 else first + rng.randrange(latents.per_group)
     if source == target:
-        entry, step = 999, plain_step(rng)
+        entry = 999
+        step = noisy_step(rng, entry)
         named = rng.random() < 0.6
     else:
-        earliest = _entry(facts, latents.facts[source])
+        before = latents.facts[source]
+        earliest = _entry(facts, before)
         entry = min(999, int(rng.triangular(earliest, 1000, max(earliest, USUAL_ENTRY))))
-        step = entry if rng.random() < 0.15 else rng.randrange(entry + 1)
-        named = latents.facts[source].style != "photo" or rng.random() < 0.6
+        if rng.random() < 0.15:
+            step = entry
+        elif facts.subject != before.subject:
+            step = noisy_step(rng, entry)
+        else:
+            step = rng.randrange(entry + 1)
+        named = before.style != "photo" or rng.random() < 0.6
     words = "" if rng.random() < dropout else caption(facts, rng, named)
     return Draw(target, source, step, entry, words)
 

@@ -113,9 +113,10 @@ def at_another_hour(original: Scene, rng: np.random.Generator) -> Scene:
     return replace(original, weather=str(rng.choice(WEATHERS)))
 
 
-def with_another_subject(original: Scene, rng: np.random.Generator) -> Scene:
-    """The same place with something else standing in it."""
+def with_other_subjects(original: Scene, rng: np.random.Generator, count: int = 1) -> list[Scene]:
+    """The same place with something else standing in it, each time something different."""
     others = [
         name for name in SUBJECTS if name not in (original.subject, "boat", "bridge", "balloon")
     ]
-    return replace(original, subject=str(rng.choice(others)))
+    names = rng.choice(others, count, replace=False)
+    return [replace(original, subject=str(name)) for name in names]

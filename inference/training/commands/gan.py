@@ -2,13 +2,16 @@
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from inference.families.pix2pix import Generator, Pix2PixConfig, save_generator
+from inference.errors import RequestError
+from inference.families.pix2pix import Generator, Pix2PixConfig, load_generator, save_generator
 from inference.training.adversary import Discriminator
+from inference.training.base_model import find_folder
 from inference.training.commands import options
 from inference.training.data import Pixels
 from inference.training.gan import GAME, GanTask, GanTrainer
@@ -35,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--pairs", type=Path, help="a folder of your own: input/NAME.png, output/NAME.png"
     )
+    parser.add_argument(
+        "--init",
+        help="the pix2pix model to begin with, a catalogue name or a folder; its opponent begins "
+        "anew; default: none",
+    )
     parser.add_argument("--batch", type=int, default=8, help="pairs a step, 128 × 128 pixels each")
     parser.add_argument(
         "--scenes", type=int, default=6000, help="how many scenes to render, a third of them larger"
@@ -54,12 +62,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Prepares the pairs, trains, and exports `out/model`."""
+    """Prepares the pairs, trains, and exports `out/model`.
+
+    Raises InferenceError for pairs or a model that cannot be used, before anything is trained.
+    """
     torch.manual_seed(args.seed)
     settings = options.settings_from(args, 0.995)
+    generator = _generator(args)
     pairs = _own(args.pairs) if args.pairs else _world(args)
     task = GanTask(
-        Generator(_config(args.task)),
+        generator,
         Discriminator(),
         pairs,
         batch=args.batch,
@@ -78,6 +90,20 @@ def run(args: argparse.Namespace) -> None:
     save_generator(task.averaged(), folder, args.title or _title(args))
     record = {"steps": trainer.step, **task.contest()}
     (folder / GAME).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+
+
+def _generator(args: argparse.Namespace) -> Generator:
+    """An untrained one, or that of --init. Raises RequestError for one of another task."""
+    fresh = Generator(_config(args.task))
+    if args.init is None:
+        return fresh
+    found = load_generator(find_folder(args.init), torch.device("cpu"))
+    if args.task and replace(found.config, channels=fresh.config.channels) != fresh.config:
+        raise RequestError(
+            f"{args.init} was made for “{found.config.task}” and does not see and draw what "
+            f"--task {args.task} does; name another --init, or none."
+        )
+    return found.train().requires_grad_(True)
 
 
 def _config(task: str | None) -> Pix2PixConfig:

@@ -8,6 +8,7 @@ from inference.training.shards import gather, write
 
 HELP = "pictures for pocket and edit, on disk"
 SEEDS_APART = 100_000
+SWAPS = 0.4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_rendering(parser)
     parser.add_argument(
         "--world", type=float, default=WORLD, help="share of the groups that show the world, 0..1"
+    )
+    parser.add_argument(
+        "--swaps",
+        type=float,
+        default=SWAPS,
+        help="share of those groups that show one place with three subjects, 0..1",
     )
     parser.add_argument(
         "--first-seed", type=int, default=0, help="where the seeds begin, for a second pile"
@@ -30,5 +37,12 @@ def run(args: argparse.Namespace) -> None:
         w, h = (int(v) for v in size.split("x"))
         first = args.first_seed + i * SEEDS_APART
         seeds = range(first, first + int(count))
-        made = groups(seeds, (w, h), extra=args.photos, processes=args.processes, world=args.world)
+        made = groups(
+            seeds,
+            (w, h),
+            extra=args.photos,
+            processes=args.processes,
+            world=args.world,
+            swaps=args.swaps,
+        )
         write(gather(made, int(count)), args.out)

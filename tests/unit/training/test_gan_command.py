@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from inference.engine.factory import load_engine
 from inference.model_info import describe
@@ -72,6 +74,23 @@ def test_strength_0_gives_the_source(trained: Path) -> None:
     assert steps == 0
     expected = np.asarray(source.resize((152, 104), Image.Resampling.LANCZOS))
     assert np.array_equal(pixels(made), expected)
+
+
+def test_another_model_can_be_trained_further(trained: Path, tmp_path: Path) -> None:
+    pairs, before = trained.parent / "pairs", trained / "model"
+    given = ["gan", "--pairs", str(pairs), "--init", str(before), *FEW, "--learning-rate", "1e-2"]
+    main([*given, "--out", str(tmp_path)])
+    old, new = (load_file(path / "model.safetensors") for path in (before, tmp_path / "model"))
+    assert all(torch.allclose(old[name], new[name], atol=1e-3) for name in old)
+    assert any(not torch.equal(old[name], new[name]) for name in old)
+
+
+def test_a_model_of_another_kind_cannot_be_trained_further(trained: Path, tmp_path: Path) -> None:
+    begin = ["gan", "--out", str(tmp_path), "--task", "colorize", "--init"]
+    with pytest.raises(SystemExit, match="was made for “pairs” and does not see and draw what"):
+        main([*begin, str(trained / "model")])
+    with pytest.raises(SystemExit, match=r"config\.json is missing"):
+        main([*begin, str(tmp_path)])
 
 
 def test_a_bad_folder_is_told_and_nothing_is_trained(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from inference.training.pocket import (
     draw,
     encode,
     focus,
-    plain_step,
+    noisy_step,
 )
 from inference.training.rendering import LABELS, label_map, subject_box
 from inference.training.shards import Shard, gather, read, write
@@ -171,7 +171,7 @@ def test_a_shard_keeps_the_boxes_and_old_ones_have_none(tmp_path: Path) -> None:
 
 def test_plain_examples_come_more_often_from_the_noise() -> None:
     rng = random.Random(5)
-    steps = [plain_step(rng) for _ in range(2000)]
+    steps = [noisy_step(rng, 999) for _ in range(2000)]
     assert 0 <= min(steps) < 100
     assert max(steps) == 999
     assert 0.82 < sum(step >= 500 for step in steps) / 2000 < 0.93
