@@ -17,6 +17,7 @@ from inference.training.autoencoder import build as build_autoencoder
 from inference.training.captions import caption
 from inference.training.data import Facts, group
 from inference.training.pocket import (
+    ENTRY,
     Latents,
     PocketTask,
     at_subjects,
@@ -129,7 +130,7 @@ def test_an_error_counts_most_where_the_subject_stands() -> None:
     whole, part = focus(where)
     assert torch.equal(whole, torch.ones(1, 8, 16))
     assert part.mean() == pytest.approx(1)
-    assert part[0][inside].unique().item() == pytest.approx(4 * part[0][~inside].unique().item())
+    assert part[0][inside].unique().item() == pytest.approx(8 * part[0][~inside].unique().item())
 
 
 @pytest.mark.parametrize("size", [(64, 64), (192, 128), (128, 192)])
@@ -186,6 +187,32 @@ def test_a_group_can_be_of_the_world_alone() -> None:
     ]
     assert all(kind == {"world"} for kind in kinds[:12])
     assert not any("world" in kind for kind in kinds[12:])
+
+
+def test_a_group_can_show_one_place_with_many_subjects() -> None:
+    for seed in range(8):
+        made = group(seed, (32, 32), world=1.0, swaps=1.0)
+        subjects = [facts.subject for facts in made.facts]
+        assert len(set(subjects)) == 3
+        assert subjects[::2] == subjects[1::2]
+        assert [facts.body for facts in made.facts] == [0, 0, 1, 1, 2, 2]
+        (style,) = {facts.style for facts in made.facts} - {"photo"}
+        assert [facts.style for facts in made.facts] == ["photo", style] * 3
+        assert len({facts.time for facts in made.facts}) == 1
+        assert not np.array_equal(made.pixels[0], made.pixels[2])
+    shares = [group(i, (16, 16), world=1.0, swaps=0.5).facts[2].body == 1 for i in range(40)]
+    assert 10 < sum(shares) < 30
+
+
+def test_a_pair_of_two_subjects_is_seen_most_often_where_the_words_decide() -> None:
+    made = [group(i, (16, 16), world=1.0, swaps=1.0) for i in range(4)]
+    facts = tuple(f for g in made for f in g.facts)
+    shard, rng = Latents(torch.zeros(len(facts), 4, 2, 2), facts, 6, 4, 1.0), random.Random(6)
+    draws = [draw(shard, rng, 1.0, 0.0) for _ in range(1500)]
+    two = [d for d in draws if facts[d.target].subject != facts[d.source].subject]
+    assert len(two) > 500
+    assert min(d.entry for d in two) >= ENTRY["subject"]
+    assert sum(d.step > d.entry / 2 for d in two) / len(two) > 0.8
 
 
 def test_one_step_reaches_every_weight() -> None:
