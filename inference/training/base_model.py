@@ -12,6 +12,7 @@ from inference.catalog import Catalog
 from inference.errors import ModelError
 from inference.families.folder import ModelFolder
 from inference.families.quiet import quiet
+from inference.families.schedulers import SchedulerFactory
 from inference.training.noising import Noising
 from inference.training.retiming import retime
 
@@ -69,6 +70,12 @@ def load_pipeline(folder: Path, kinds: Collection[str], dtype: torch.dtype) -> A
         raise ModelError(f"{folder} cannot be loaded: {error}") from error
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def load_scheduler(folder: Path) -> Any:
+    """The folder's scheduler alone. Raises ModelError where there is none."""
+    config = ModelFolder(folder).config("scheduler", "scheduler_config.json")
+    return SchedulerFactory(config, outdated_defaults=False).make(None)
 
 
 def reschedule(pipe: Any, scheduler: Any, *, fit: bool) -> None:

@@ -8,7 +8,14 @@ import torch
 
 from inference.errors import RequestError
 from inference.model_info import title_of
-from inference.training.base_model import EDIT, SD, find_folder, load_pipeline, reschedule
+from inference.training.base_model import (
+    EDIT,
+    SD,
+    find_folder,
+    load_pipeline,
+    load_scheduler,
+    reschedule,
+)
 from inference.training.commands import options, pair_options, shard_options
 from inference.training.edit import narrowed, widen
 from inference.training.edit_sheets import EditSheets, Shown, pair_rows, world_rows
@@ -65,8 +72,8 @@ def run(args: argparse.Namespace) -> None:
     settings = options.settings_from(args, 0.996)
     base = load_pipeline(find_folder(args.init), SD | EDIT, torch.float32)
     if args.schedule:
-        other = load_pipeline(find_folder(args.schedule), SD | EDIT, torch.float32)
-        reschedule(base, other.scheduler, fit=not options.goes_on(args))
+        other = load_scheduler(find_folder(args.schedule))
+        reschedule(base, other, fit=not options.goes_on(args))
     if args.channels:
         base.unet = narrowed(base.unet, args.channels)
     examples, rows = _examples(args, base, settings.device)
