@@ -15,6 +15,9 @@ from inference.result import GeneratedImage
 WORKERS = 2
 """Threads. A GPU that makes 30 pictures of 512² a second keeps them busy."""
 
+PATIENCE = 0.05
+"""Seconds of one `collect` that only waits for them."""
+
 
 class Files:
     """Does so in threads of its own.
@@ -58,7 +61,9 @@ class Files:
         for job in [job for job in self._reading if job.over]:
             self.forget(job)
         if idle and self._writing:
-            wait([picture for _, picture in self._writing], return_when=FIRST_COMPLETED)
+            # Not for ever: new requests and cancellations come in between two steps.
+            writing = [picture for _, picture in self._writing]
+            wait(writing, timeout=PATIENCE, return_when=FIRST_COMPLETED)
         for slot, picture in self._writing:
             if picture.done() and slot.live:
                 _keep(slot, picture)

@@ -121,8 +121,8 @@ class ProgramEngine:
         """Advances what is in flight by one step or more; returns the jobs that ended by it."""
         ended: list[Outcome] = []
         for run in tuple(self._runs.values()):
-            if run.thinking is not None and run.thinking.done():
-                ended += self._thought(run)
+            if run.thinking is not None and (run.thinking.done() or run.error is not None):
+                ended += self._thought(run, run.thinking)
             elif run.error is not None and run.children:
                 self._give_up(run)  # cancelled while its round began
         if self.inner.has_work:
@@ -138,9 +138,12 @@ class ProgramEngine:
         assert run.program is not None
         run.thinking = self._pool.submit(partial(_go_on, run.program, results))
 
-    def _thought(self, run: _Run) -> list[Outcome]:
-        assert run.thinking is not None
-        thinking, run.thinking = run.thinking, None
+    def _thought(self, run: _Run, thinking: Future[Round | Product]) -> list[Outcome]:
+        """It is done, or nobody waits for it any more."""
+        if run.error is not None and not thinking.done():
+            thinking.cancel()  # or it comes to its end beside the loop, for nobody
+            return [self._leave(run, run.error)]
+        run.thinking = None
         error = thinking.exception()
         if error is not None and not isinstance(error, Exception):
             raise error
@@ -217,7 +220,7 @@ class ProgramEngine:
     def _leave(self, run: _Run, result: GenerationResult | Exception) -> Outcome:
         del self._runs[run.id]
         if run.program is not None:
-            run.program.close()
+            _close(run.program, run.thinking)
         return Outcome(
             job_id=run.id,
             result=result,
@@ -242,6 +245,14 @@ class ProgramEngine:
             versions=versions or self._versions,
             notes=(*notes, *product.notes),
         )
+
+
+def _close(program: Program, thinking: Future[Round | Product] | None) -> None:
+    """Closes it, if need be when its thread has come back from it."""
+    if thinking is None:
+        program.close()
+    else:
+        thinking.add_done_callback(lambda _: program.close())
 
 
 def _go_on(program: Program, results: Sequence[GenerationResult] | None) -> Round | Product:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from inference.engine.job import Outcome
+from inference.engine.programs import WORKERS
 from inference.errors import GenerationCancelled, PictureError, RequestError
 from inference.model_info import ModelInfo
 from inference.request import GenerationRequest
@@ -191,14 +192,18 @@ def test_cancelling_while_a_round_runs(stage: Stage) -> None:
 
 @pytest.mark.parametrize("rounds", [0, 1])
 def test_cancelling_while_a_program_thinks(stage: Stage, rounds: int) -> None:
-    thinks, go = threading.Event(), threading.Event()
+    """It ends at once, though its thread is still at it, which then closes what it left."""
+    thinks, go, closed = threading.Event(), threading.Event(), threading.Event()
 
     def thinker(request: GenerationRequest, info: ModelInfo) -> Program:
         for _ in range(rounds):
             yield Round(requests=[plain(request)])
         thinks.set()
         assert go.wait(10)
-        yield Round(requests=[plain(request)])
+        try:
+            yield Round(requests=[plain(request)])
+        finally:
+            closed.set()
         raise AssertionError("it was cancelled")
 
     stage.programs["loopback"] = thinker
@@ -207,11 +212,36 @@ def test_cancelling_while_a_program_thinks(stage: Stage, rounds: int) -> None:
     while not thinks.is_set():
         engine.step()
     engine.cancel(1)
-    assert engine.step() == []
-    go.set()
-    (outcome,) = finish(engine)
+    (outcome,) = engine.step()
     assert isinstance(outcome.result, GenerationCancelled)
+    assert not engine.has_work
+    assert not closed.is_set()
+    go.set()
+    assert closed.wait(10)
     assert stage.model.strokes == 3 * rounds
+
+
+def test_cancelling_a_program_that_waits_for_a_thread(stage: Stage) -> None:
+    go, begun = threading.Event(), threading.Semaphore(0)
+
+    def thinker(request: GenerationRequest, info: ModelInfo) -> Program:
+        begun.release()
+        assert go.wait(10)
+        yield from ()
+        return Product(images=(finished(Image.new("RGB", (1, 1)), 0),))
+
+    stage.programs["denoise"] = thinker
+    engine = stage.engine()
+    for job_id in range(WORKERS + 1):
+        engine.submit(job_id, ask(task="denoise"), ignore)
+    for _ in range(WORKERS):
+        assert begun.acquire(timeout=10)
+    engine.cancel(WORKERS)
+    (outcome,) = engine.step()
+    assert (outcome.job_id, type(outcome.result)) == (WORKERS, GenerationCancelled)
+    go.set()
+    assert {outcome.job_id for outcome in finish(engine)} == set(range(WORKERS))
+    assert not begun.acquire(blocking=False), "the cancelled one never began"
 
 
 def test_others_go_on_while_a_program_thinks(stage: Stage) -> None:
