@@ -68,7 +68,7 @@ def _own(text: str) -> Provenance | None:
         seed=recipe.seed,
         steps=recipe.steps,
         guidance=recipe.guidance,
-        strength=recipe.strength,
+        strength=recipe.strength if recipe.has_strength else None,
         sampler=recipe.scheduler or str(own.get("scheduler", "")),
         model=recipe.model,
         size=str(own.get("size", "")),

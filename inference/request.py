@@ -64,6 +64,7 @@ class Recipe:
     strengths: makes it a ladder: one picture for each, all of one seed. 1…MAX_COUNT of them,
         rising, above 0.
     match_colours: whether the result gets the mean and the spread of the source's colours.
+    graded: whether its model knows a strength; one that follows instructions does not.
     options: what the task alone knows, of its class in `inference.options.OPTIONS`; None: the
         usual ones, or none for a task that has none.
 
@@ -85,6 +86,7 @@ class Recipe:
     loras: tuple[LoraUse, ...] = ()
     strengths: tuple[float, ...] = ()
     match_colours: bool = False
+    graded: bool = True
     options: TaskOptions | None = None
 
     def __post_init__(self) -> None:
@@ -188,8 +190,8 @@ class Recipe:
 
     @property
     def has_strength(self) -> bool:
-        """Whether the strength means anything to the task."""
-        return self.options is None or self.options.has_strength
+        """Whether the strength means anything to the model and to the task."""
+        return self.graded and (self.options is None or self.options.has_strength)
 
     @property
     def paints(self) -> bool:
@@ -229,6 +231,8 @@ class Recipe:
         values = asdict(self)
         if self.options is None:
             del values["options"]
+        if self.graded:  # as records have it that are older than the field
+            del values["graded"]
         return json.dumps(values, ensure_ascii=False, sort_keys=True)
 
     @classmethod

@@ -223,7 +223,7 @@ class Flows:
         the usual model goes on. painted: only within a mask, which is the usual model's too.
         """
         if recipe.task in ("img2img", "edit") and not painted:
-            return recipe
+            return recipe if recipe.graded else recipe.change(strength=1.0)
         model = self._catalog.find(recipe.model)
         if model.architecture == PIX2PIX or model.follows_instructions:
             wish = Wish(prompt=recipe.prompt, negative_prompt=recipe.negative_prompt)

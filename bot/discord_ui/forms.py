@@ -23,8 +23,8 @@ async def send(
     """Asks for the job that the form describes. Raises UserError, RequestError."""
     wish = submission.wish
 
-    def change(parent: Recipe, _policy: GuildPolicy) -> Recipe:
-        return wish.over(parent)
+    def change(parent: Recipe, policy: GuildPolicy) -> Recipe:
+        return wish.over(parent, prefilled=policy.default_strength)
 
     match submission.form:
         case Form.PICTURE:

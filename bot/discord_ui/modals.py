@@ -14,7 +14,7 @@ from typing import Any, cast
 import discord
 from discord import ui
 
-from bot.discord_ui.wish import Wish, parse_strength, parse_whole
+from bot.discord_ui.wish import Wish, brush_strength, parse_strength, parse_whole
 from bot.errors import Gone
 from bot.model import GuildPolicy, Job
 from inference.catalog import answers_once
@@ -24,7 +24,6 @@ from inference.request import (
     MAX_SEED,
     MAX_STEPS,
     STRENGTH_BANDS,
-    TASK_STRENGTHS,
     Recipe,
 )
 
@@ -153,7 +152,6 @@ def paint_modal(job: Job, policy: GuildPolicy) -> ui.Modal:
         raise Gone("These pictures are no longer there.")
     upload: ui.FileUpload[Any] = ui.FileUpload(custom_id="painted", max_values=1)
     hint = "Save it, scribble over what is to change in any editor, and send it back"
-    strength = min(max(TASK_STRENGTHS["inpaint"], policy.min_strength), policy.max_strength)
     return _form(
         Form.PAINT,
         job.id,
@@ -161,7 +159,7 @@ def paint_modal(job: Job, policy: GuildPolicy) -> ui.Modal:
         *_picture(_numbered(job)),
         ui.Label(text="The picture, painted over", description=hint, component=upload),
         _prompt(_tagged(job.recipe)),
-        _strength(f"{strength:g}"),
+        _strength(f"{brush_strength(policy):g}"),
         _negative_prompt(job.recipe.negative_prompt),
     )
 
@@ -184,10 +182,11 @@ def _over_result(form: Form, title: str, job: Job) -> ui.Modal:
     if not job.results:
         raise Gone("These pictures are no longer there.")
     recipe = job.recipe
-    # What goes on from an edited picture is edited again, and knows no strength.
+    # From an edited picture an editor goes on, and has no strength; from within a mask another.
+    edited = recipe.task == "edit" or (recipe.task == "img2img" and not recipe.graded)
     chosen = recipe.has_strength and not answers_once(recipe.model)
     strength = recipe.strength if chosen else STRENGTH_BANDS["balanced"]
-    strengths = [] if recipe.task == "edit" else [_strength(f"{strength:g}")]
+    strengths = [] if edited else [_strength(f"{strength:g}")]
     return _form(
         form,
         job.id,

@@ -38,9 +38,10 @@ def _larger(job: Job) -> tuple[Action, ...]:
 
 def _alike(job: Job) -> tuple[Action, ...]:
     """What the same request makes with a little of it changed."""
-    if job.recipe.options is not None or answers_once(job.recipe.model):
+    recipe = job.recipe
+    if recipe.options is not None or not recipe.graded or answers_once(recipe.model):
         return ()
-    varied = (Action.VARIATIONS,) if job.recipe.task == "img2img" else ()
+    varied = (Action.VARIATIONS,) if recipe.task == "img2img" else ()
     return varied if job.imagined else (*varied, Action.LADDER)
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 from bot.errors import Gone, Refused, UserError
 from bot.model import GuildPolicy
+from inference.errors import RequestError
 from inference.limits import SIDE_MULTIPLE
 from inference.loras import LoraUse, check_no_tag, take_loras
 from inference.model_info import DEFAULT_STEPS, ModelInfo
-from inference.options import MOST_SIGMA, Inpaint, TaskOptions, Upscale, Variations
+from inference.options import MOST_SIGMA, OPTIONS, Inpaint, TaskOptions, Upscale, Variations
 from inference.presets import Preset
 from inference.request import (
     LADDER,
@@ -20,6 +21,7 @@ from inference.request import (
     Recipe,
 )
 from inference.sizes import multiple_size
+from inference.tasks.edit import no_strength
 
 STRENGTH_STEP = 0.1
 
@@ -29,11 +31,23 @@ VARIED = 4
 _OPTIONS = ("negative_prompt", "strength", "steps", "guidance", "count", "scheduler")
 
 
+def allowed_strength(wanted: float, policy: GuildPolicy) -> float:
+    """The nearest that the guild allows, for a strength that no member asked for."""
+    return min(max(wanted, policy.min_strength), policy.max_strength)
+
+
+def brush_strength(policy: GuildPolicy) -> float:
+    """What a form says for a result that was painted over."""
+    return allowed_strength(TASK_STRENGTHS["inpaint"], policy)
+
+
 def _usual_strength(task: str, model: ModelInfo, policy: GuildPolicy) -> float:
-    """What suits the task and the model, as far as the guild allows it."""
+    """What suits the task and the model; where it means anything, as far as the guild allows it."""
+    if model.follows_instructions:
+        return 1.0
     suits = model.strength_for(task)
     usual = policy.default_strength if suits is None else suits
-    return min(max(usual, policy.min_strength), policy.max_strength)
+    return allowed_strength(usual, policy) if OPTIONS.get(task, TaskOptions).has_strength else usual
 
 
 def new_seed() -> int:
@@ -93,20 +107,26 @@ class Wish:
             count=policy.default_count,
             scheduler=model.default_scheduler,
             model=model.id,
+            graded=not model.follows_instructions,
         )
         if self.shape is not None:
             width, height = multiple_size(*self.shape, model.pixel_budget, SIDE_MULTIPLE)
             defaults = defaults.change(width=width, height=height)
-        recipe = self.over(defaults)
+        recipe = self.over(defaults, prefilled=policy.default_strength)
         return laddered(recipe, policy) if self.ladder else recipe
 
-    def over(self, parent: Recipe) -> Recipe:
+    def over(self, parent: Recipe, *, prefilled: float | None = None) -> Recipe:
         """A child's recipe, missing values from its parent. Raises RequestError.
 
         Not so its LoRAs: forms show them as tags in the prompt, and whoever takes a tag out means
         it.
+        prefilled: the strength that a form says by itself, which nobody may have chosen.
         """
         given = {name: value for name in _OPTIONS if (value := getattr(self, name)) is not None}
+        if self.strength and not parent.graded:  # 0, the source, is for every model
+            if self.strength not in (prefilled, 1):
+                raise RequestError(no_strength(f"The model “{parent.model}”", self.strength))
+            given["strength"] = 1.0
         seed = new_seed() if self.seed is None else self.seed
         prompt, tagged = take_loras(self.prompt)
         check_no_tag(self.negative_prompt or "", where="negative prompt")
@@ -129,8 +149,13 @@ def rerolled(recipe: Recipe, _policy: GuildPolicy) -> Recipe:
 def laddered(recipe: Recipe, policy: GuildPolicy) -> Recipe:
     """The same, seed included, at each of a ladder's strengths that the guild allows.
 
-    Raises Refused where it allows none.
+    Raises Refused where it allows none, and for a model that has none.
     """
+    if not recipe.graded:
+        raise Refused(
+            f"The model “{recipe.model}” edits as the prompt says and has no strength, so there is "
+            "no ladder of it; choose another model, or use /edit."
+        )
     low, high = policy.min_strength, policy.max_strength
     strengths = tuple(strength for strength in LADDER if low <= strength <= high)
     if not strengths:
@@ -162,10 +187,12 @@ def upscaled(recipe: Recipe, _policy: GuildPolicy) -> Recipe:
 def inpainted(wish: Wish) -> Callable[[Recipe, GuildPolicy], Recipe]:
     """What is wished for, painted within a mask of the picture that is gone on from."""
 
-    def within(recipe: Recipe, _policy: GuildPolicy) -> Recipe:
+    def within(recipe: Recipe, policy: GuildPolicy) -> Recipe:
         plain = recipe.change(strengths=(), width=None, height=None, match_colours=False)
-        strength = TASK_STRENGTHS["inpaint"]
-        return wish.over(plain.change(task="inpaint", options=Inpaint(), strength=strength))
+        usual = brush_strength(policy)
+        strength = usual if recipe.graded else 1.0
+        masked = plain.change(task="inpaint", options=Inpaint(), strength=strength)
+        return wish.over(masked, prefilled=usual)
 
     return within
 

@@ -54,7 +54,7 @@ class PipelineCall:
     def notes(self, request: GenerationRequest) -> tuple[str, ...]:
         """What was asked for without meaning anything to the pipeline."""
         notes = []
-        if self.edits and request.strength < 1 and request.task != "edit":
+        if self.edits and request.has_strength and request.strength < 1:
             notes.append(f"{self.name} has no strength; {request.strength:g} did nothing.")
         if self._guidance_name is None:
             notes.append(f"{self.name} has no guidance; {request.guidance:g} did nothing.")
@@ -118,7 +118,7 @@ class PipelineCall:
         name = self.name
         if request.task == "edit" and not self.edits:
             yield no_editor(name)
-        if self.edits and request.strength not in (DEFAULT_STRENGTH, 1):
+        if self.edits and request.graded and request.strength not in (DEFAULT_STRENGTH, 1):
             yield no_strength(name, request.strength)
         if request.scheduler is not None and not self._suits(SCHEDULERS[request.scheduler]):
             names = [known for known, kind in SCHEDULERS.items() if self._suits(kind)]

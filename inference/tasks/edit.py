@@ -7,7 +7,7 @@ def no_strength(model: str, strength: float) -> str:
     """The sentence for a strength that a model which follows instructions cannot have."""
     return (
         f"{model} edits as the prompt says and has no strength such as {strength:g}; "
-        "ask for 1, or for 0 to get the source back."
+        "leave it out or at 1, or give 0 to get the source back."
     )
 
 

@@ -60,6 +60,7 @@ def _tiles(
         options=None,
         match_colours=False,
         strength=request.options.strength(request.strength),
+        graded=True,  # it is said by the creativity, and means something
         width=tiling.tile[0],
         height=tiling.tile[1],
     )

@@ -12,6 +12,7 @@ import pytest_asyncio
 from input_studio import (
     SOURCE,
     Studio,
+    all_jobs,
     gallery,
     here,
     job_id,
@@ -190,13 +191,42 @@ async def test_from_an_edit_within_a_mask_the_usual_model_goes_on(here: Studio) 
     mask = ("mask.png", plain_png(128, 96, 0xFFFFFF))
     card = await card_of(here, "inpaint", prompt="make it night", mask=mask, model=EDITOR)
     parent = await job_of(here, card)
-    assert (parent.recipe.task, parent.recipe.strength) == ("inpaint", 0.9)
+    assert (parent.recipe.task, parent.recipe.strength) == ("inpaint", 1)
+    assert "strength" not in card.text
     opened = await ada.press(card, emoji="🔁")
     sent = await ada.submit(opened, {"prompt": "in oil", "strength": "0.5"})
     child = await job_of(here, await gallery(sent))
     recipe = child.recipe
     assert (recipe.task, recipe.model, recipe.strength) == ("img2img", "pocket", 0.5)
+    assert recipe.has_strength
     assert child.source == parent.results[0]
+
+
+@pytest.mark.parametrize("command", ["edit", "reimagine", "inpaint"])
+async def test_an_editor_works_whatever_strengths_a_server_allows(
+    here: Studio, command: str
+) -> None:
+    await set_policy(here, min_strength=0.2, default_strength=0.3, max_strength=0.4)
+    what = "instruction" if command == "edit" else "prompt"
+    given: dict[str, Any] = {what: "make it night", "model": EDITOR}
+    if command == "inpaint":
+        given["mask"] = ("mask.png", plain_png(128, 96, 0xFFFFFF))
+    card = await card_of(here, command, **given)
+    recipe = (await job_of(here, card)).recipe
+    assert (recipe.model, recipe.strength, recipe.steps_run) == (EDITOR, 1, recipe.steps)
+    assert "strength" not in card.text
+    assert not {"weaker", "stronger", "ladder", "variations"} & {*actions(card)}
+
+
+async def test_a_strength_for_an_editor_is_refused_and_leaves_no_row(here: Studio) -> None:
+    before = len(await all_jobs(here))
+    given = {"prompt": "make it night", "model": EDITOR, "strength": 0.4}
+    text = await told(here, await asked(here, "reimagine", **given))
+    assert text == (
+        f"The model “{EDITOR}” edits as the prompt says and has no strength such as 0.4; "
+        "leave it out or at 1, or give 0 to get the source back."
+    )
+    assert len(await all_jobs(here)) == before
 
 
 async def test_loops_and_matched_colours(here: Studio) -> None:

@@ -12,11 +12,11 @@ from inference.engine.factory import load_engine
 from inference.errors import RequestError
 from inference.families.pipeline_kinds import call_of
 from inference.model_info import FOLLOWING, describe
-from inference.options import Edit
+from inference.options import Edit, Upscale
 from inference.request import TASK_STRENGTHS, GenerationRequest
 from inference.result import GenerationResult
 from tests import tiny, tiny_pipelines
-from tests.integration.inference.traffic import open_png, pixels
+from tests.integration.inference.traffic import open_png, pixels, run
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +88,14 @@ def test_a_pipeline_makes_no_variations(editor: Path, source: bytes) -> None:
     request = asked(source).change(task="variations", options=None)
     with pytest.raises(RequestError, match="draws its noise itself, so there are no variations"):
         load_engine(describe(editor), "cpu").submit(0, request, lambda _progress: None)
+
+
+def test_a_creativity_means_something_also_to_a_model_without_strength(
+    editor: Path, source: bytes
+) -> None:
+    request = asked(source).change(task="upscale", options=Upscale(creativity=0.5), graded=False)
+    with pytest.raises(RequestError, match=r"no strength such as 0\.3"):
+        run(load_engine(describe(editor), "cpu"), [request])
 
 
 @pytest.mark.parametrize("name", sorted(FOLLOWING))

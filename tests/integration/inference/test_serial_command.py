@@ -62,7 +62,7 @@ def test_what_the_model_cannot_do_is_status_2_and_one_sentence(
 ) -> None:
     assert main(generate(root, "pix2pix", tmp_path, "--strength", "0.3")) == 2
     last = capsys.readouterr().err.splitlines()[-1]
-    assert "edits as the prompt says and has no strength such as 0.3; ask for 1" in last
+    assert "edits as the prompt says and has no strength such as 0.3; leave it out" in last
     assert not (tmp_path / "0.png").exists()
 
 

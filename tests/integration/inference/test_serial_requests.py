@@ -49,7 +49,7 @@ def ask(source: bytes | None, **changes: Any) -> GenerationRequest:
             "instruct_pix2pix",
             {"strength": 0.35},
             "StableDiffusionInstructPix2Pix edits as the prompt says and has no strength such as "
-            "0.35; ask for 1, or for 0 to get the source back.",
+            "0.35; leave it out or at 1, or give 0 to get the source back.",
         ),
         ("instruct_pix2pix", {"image": None}, "paints over a picture; give it one."),
         (
@@ -104,6 +104,11 @@ def test_a_pipeline_without_strength_runs_whole_and_says_so(
         if strength == 1
         else ("StableDiffusionInstructPix2Pix has no strength; 0.6 did nothing.",)
     )
+
+
+def test_a_strength_that_nobody_asked_for_is_no_news(load: Load, source: bytes) -> None:
+    (result,) = run(load("instruct_pix2pix"), [ask(source, strength=0.4, graded=False, steps=3)])
+    assert (result.steps_run, result.notes) == (3, ())
 
 
 def test_strength_0_gives_the_source_back(load: Load, source: bytes) -> None:

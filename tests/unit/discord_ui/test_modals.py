@@ -83,6 +83,16 @@ async def test_the_source_form_offers_every_result_and_has_chosen_the_first() ->
     assert [bool(option.get("default")) for option in options] == [True, False, False]
 
 
+@pytest.mark.parametrize(("task", "asked"), [("img2img", False), ("inpaint", True)])
+async def test_from_an_editors_picture_a_strength_is_asked_only_where_another_goes_on(
+    task: str, asked: bool
+) -> None:
+    recipe = Recipe(prompt="make it night", task=task, strength=1.0, graded=False)
+    told = dataclasses.replace(JOB, recipe=recipe)
+    assert ("strength" in fields(source_modal(told))) == asked
+    assert "strength" not in fields(edit_modal(told))
+
+
 async def test_one_result_leaves_no_choice() -> None:
     single = dataclasses.replace(JOB, results=("a",))
     assert "picture" not in fields(source_modal(single))

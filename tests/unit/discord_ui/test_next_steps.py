@@ -79,6 +79,14 @@ def test_only_buttons_that_mean_something(of: Job, expected: str) -> None:
     assert offered(of) == expected.split()
 
 
+def test_a_model_without_strength_offers_none() -> None:
+    plain = job(steps_run=20)
+    told = dataclasses.replace(plain, recipe=plain.recipe.change(strength=1.0, graded=False))
+    assert offered(told) == ["reroll", "edit", "source", "upscale", "compare", "delete"]
+    assert "strength" not in cards.used(told)
+    assert "strength" in cards.used(plain)
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_a_row_has_at_most_five_buttons(task: str) -> None:
     rows = next_steps(job(task, Outpaint(left=1) if task == "outpaint" else None))

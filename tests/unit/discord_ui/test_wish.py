@@ -1,11 +1,22 @@
+from dataclasses import replace
+
 import pytest
 
-from bot.discord_ui.wish import Wish, parse_strength, parse_whole, rerolled, stronger, weaker
+from bot.discord_ui.wish import (
+    Wish,
+    inpainted,
+    parse_strength,
+    parse_whole,
+    rerolled,
+    stronger,
+    weaker,
+)
 from bot.errors import Refused, UserError
+from bot.jobs.policy import check_recipe
 from bot.model import GuildPolicy
 from inference.errors import RequestError
 from inference.model_info import ModelInfo
-from inference.request import MAX_SEED, Recipe
+from inference.request import MAX_SEED, TASK_STRENGTHS, Recipe
 
 POLICY = GuildPolicy(guild_id=1, default_strength=0.4, default_steps=30, default_count=2)
 MODEL = ModelInfo(id="pocket", title="Pocket", location="/models/pocket", default_guidance=3.5)
@@ -16,6 +27,12 @@ TURBO = ModelInfo(
     default_steps=4,
     default_guidance=1.0,
     default_scheduler="lcm",
+)
+EDITOR = ModelInfo(
+    id="editor",
+    title="Editor",
+    location="/models/editor",
+    family="StableDiffusionInstructPix2PixPipeline",
 )
 PARENT = Recipe(
     prompt="a harbour", negative_prompt="fog", strength=0.5, steps=12, guidance=7, seed=5, count=3
@@ -32,6 +49,42 @@ def test_a_distilled_model_brings_its_own_few_steps() -> None:
     recipe = Wish(prompt="ink").fresh(POLICY, TURBO)
     assert (recipe.steps, recipe.guidance, recipe.scheduler) == (4, 1.0, "lcm")
     assert Wish(prompt="ink", steps=9).fresh(POLICY, TURBO).steps == 9
+
+
+@pytest.mark.parametrize("task", ["edit", "img2img", "inpaint", "loopback"])
+@pytest.mark.parametrize("given", [None, POLICY.default_strength, 1])
+def test_what_follows_instructions_has_no_strength(task: str, given: float | None) -> None:
+    policy = replace(POLICY, max_strength=0.5)
+    recipe = Wish(prompt="make it night", task=task, strength=given).fresh(policy, EDITOR)
+    assert (recipe.strength, recipe.graded, recipe.has_strength) == (1, False, False)
+    assert recipe.steps_run == recipe.steps
+    check_recipe(policy, recipe)
+
+
+def test_a_strength_that_a_model_cannot_have_is_refused_but_0_gives_the_source() -> None:
+    with pytest.raises(RequestError, match=r"“editor” .* no strength such as 0\.7; leave it out"):
+        Wish(prompt="make it night", strength=0.7).fresh(POLICY, EDITOR)
+    assert Wish(prompt="make it night", strength=0).fresh(POLICY, EDITOR).strength == 0
+    with pytest.raises(Refused, match=r"“editor” .* there is no ladder"):
+        Wish(prompt="make it night", ladder=True).fresh(POLICY, EDITOR)
+
+
+@pytest.mark.parametrize("task", ["edit", "upscale"])
+def test_a_strength_without_meaning_is_not_fitted_to_the_servers(task: str) -> None:
+    policy = replace(POLICY, max_strength=0.5, min_strength=0.4)
+    assert Wish(prompt="", task=task).fresh(policy, MODEL).strength == TASK_STRENGTHS[task]
+
+
+def test_within_a_mask_the_forms_own_strength_is_nobodys() -> None:
+    parent, policy = PARENT.change(graded=False), replace(POLICY, max_strength=0.8)
+    for strength, painted in ((None, 1), (0.8, 1), (1, 1), (0, 0)):
+        recipe = inpainted(Wish(prompt="a door", strength=strength))(parent, policy)
+        assert (recipe.task, recipe.strength, recipe.graded) == ("inpaint", painted, False)
+    with pytest.raises(RequestError, match=r"no strength such as 0\.5"):
+        inpainted(Wish(prompt="a door", strength=0.5))(parent, policy)
+    # A model that has one is given the task's where the form says nothing.
+    assert inpainted(Wish(prompt="a door"))(PARENT, policy).strength == 0.8
+    assert inpainted(Wish(prompt="a door", strength=0.3))(PARENT, policy).strength == 0.3
 
 
 def test_what_was_given_wins_also_where_it_is_nothing() -> None:

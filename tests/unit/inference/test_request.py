@@ -25,6 +25,16 @@ def test_a_recipe_survives_json_and_a_request_survives_pickle() -> None:
     assert all(getattr(request, f.name) == getattr(recipe, f.name) for f in fields(Recipe))
 
 
+def test_a_model_without_strength_is_told_in_the_row_and_others_leave_no_trace() -> None:
+    plain = Recipe(prompt="x")
+    assert plain.has_strength
+    assert "graded" not in plain.to_json()
+    told = plain.change(graded=False)
+    assert not told.has_strength
+    assert Recipe.from_json(told.to_json()) == told
+    assert Recipe(prompt="x", task="upscale").graded  # what has no strength is the task
+
+
 def test_requests_are_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
         Recipe(prompt="x").seed = 3  # type: ignore[misc]
