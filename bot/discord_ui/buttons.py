@@ -130,7 +130,8 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=BUTTON_
                 await interaction.response.send_modal(edit_modal(job))
             case Action.SOURCE:
                 job = await flows.usable(interaction, self.job_id)
-                await interaction.response.send_modal(source_modal(job))
+                policy = await flows.policy_here(interaction)
+                await interaction.response.send_modal(source_modal(job, policy))
             case Action.PAINT:
                 job = await flows.usable(interaction, self.job_id)
                 policy = await flows.policy_here(interaction)

@@ -130,7 +130,7 @@ async def _form(
     if job_id is not None:
         job = await flows.job_here(interaction, job_id)
         if job.results:
-            return result_modal(job)
+            return result_modal(job, await flows.policy_here(interaction))
     pictures = pictures_of(message)
     if not pictures:
         raise BadPicture("There is no picture in that message.")

@@ -14,7 +14,13 @@ from typing import Any, cast
 import discord
 from discord import ui
 
-from bot.discord_ui.wish import Wish, brush_strength, parse_strength, parse_whole
+from bot.discord_ui.wish import (
+    Wish,
+    allowed_strength,
+    brush_strength,
+    parse_strength,
+    parse_whole,
+)
 from bot.errors import Gone
 from bot.model import GuildPolicy, Job
 from inference.catalog import answers_once
@@ -23,7 +29,6 @@ from inference.request import (
     MAX_PROMPT,
     MAX_SEED,
     MAX_STEPS,
-    STRENGTH_BANDS,
     Recipe,
 )
 
@@ -126,14 +131,14 @@ def edit_modal(job: Job) -> ui.Modal:
     )
 
 
-def source_modal(job: Job) -> ui.Modal:
+def source_modal(job: Job, policy: GuildPolicy) -> ui.Modal:
     """Paints over a result of the job. Raises Gone when it has no pictures (any more)."""
-    return _over_result(Form.SOURCE, "Use as the next source", job)
+    return _over_result(Form.SOURCE, "Use as the next source", job, policy)
 
 
-def result_modal(job: Job) -> ui.Modal:
+def result_modal(job: Job, policy: GuildPolicy) -> ui.Modal:
     """The same for whoever opened the menu of the job's card. Raises Gone."""
-    return _over_result(Form.RESULT, "Reimagine this", job)
+    return _over_result(Form.RESULT, "Reimagine this", job, policy)
 
 
 def upscale_modal(job: Job) -> ui.Modal:
@@ -178,15 +183,13 @@ def picture_modal(message_id: int, names: Sequence[str], policy: GuildPolicy) ->
     )
 
 
-def _over_result(form: Form, title: str, job: Job) -> ui.Modal:
+def _over_result(form: Form, title: str, job: Job, policy: GuildPolicy) -> ui.Modal:
     if not job.results:
         raise Gone("These pictures are no longer there.")
     recipe = job.recipe
     # From an edited picture an editor goes on, and has no strength; from within a mask another.
     edited = recipe.task == "edit" or (recipe.task == "img2img" and not recipe.graded)
-    chosen = recipe.has_strength and not answers_once(recipe.model)
-    strength = recipe.strength if chosen else STRENGTH_BANDS["balanced"]
-    strengths = [] if edited else [_strength(f"{strength:g}")]
+    strengths = [] if edited else [_strength(f"{_onward_strength(job, policy):g}")]
     return _form(
         form,
         job.id,
@@ -197,6 +200,15 @@ def _over_result(form: Form, title: str, job: Job) -> ui.Modal:
         _negative_prompt(recipe.negative_prompt),
         _seed(""),
     )
+
+
+def _onward_strength(job: Job, policy: GuildPolicy) -> float:
+    """The job's own where it says how much of a source is to be kept, else the guild's."""
+    recipe = job.recipe
+    plain = recipe.task == "img2img" and not answers_once(recipe.model)
+    if not plain or job.imagined or recipe.strengths:
+        return policy.default_strength
+    return allowed_strength(recipe.strength, policy)
 
 
 def _numbered(job: Job) -> list[str]:

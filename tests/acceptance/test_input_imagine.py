@@ -62,9 +62,10 @@ async def test_the_result_can_be_the_next_source(here: Studio) -> None:
     ada = here.sandbox.member("ada")
     card = await imagined(here)
     opened = await ada.press(card, emoji="🔁")
-    child = await gallery(await ada.submit(opened, {"strength": "0.5"}))
+    child = await gallery(await ada.submit(opened))
     job, parent = await here.service.get(job_id(child)), await here.service.get(job_id(card))
-    assert (job.source, job.recipe.strength) == (parent.results[0], 0.5)
+    # At the prompt's own strength, 1, the picture would have no part in the next one.
+    assert (job.source, job.recipe.strength) == (parent.results[0], 0.6)
 
 
 async def test_a_server_that_keeps_some_of_every_source_has_no_imagining(here: Studio) -> None:

@@ -16,6 +16,7 @@ from bot.discord_ui.modals import (
 )
 from bot.errors import Gone, UserError
 from bot.model import GuildPolicy
+from inference.options import Outpaint
 from inference.request import MAX_PROMPT, MAX_SEED, Recipe
 
 RECIPE = Recipe(
@@ -25,6 +26,7 @@ RECIPE = Recipe(
     steps=150,
     seed=MAX_SEED,
 )
+POLICY = GuildPolicy(guild_id=1, default_strength=0.4, max_strength=0.8)
 JOB = dataclasses.replace(make_job(77, 7, ""), recipe=RECIPE, source="s", results=("a", "b", "c"))
 
 
@@ -71,14 +73,14 @@ async def test_the_edit_form_is_prefilled_with_the_longest_recipe() -> None:
 
 
 async def test_forms_are_not_kept_in_memory() -> None:
-    forms = [edit_modal(JOB), source_modal(JOB), result_modal(JOB)]
+    forms = [edit_modal(JOB), source_modal(JOB, POLICY), result_modal(JOB, POLICY)]
     forms.append(paint_modal(JOB, GuildPolicy(guild_id=1)))
     forms.append(picture_modal(5, ["a.png"], GuildPolicy(guild_id=1)))
     assert all(form.is_finished() for form in forms)
 
 
 async def test_the_source_form_offers_every_result_and_has_chosen_the_first() -> None:
-    options = fields(source_modal(JOB))["picture"]["options"]
+    options = fields(source_modal(JOB, POLICY))["picture"]["options"]
     assert [option["label"] for option in options] == ["Picture 1", "Picture 2", "Picture 3"]
     assert [bool(option.get("default")) for option in options] == [True, False, False]
 
@@ -89,19 +91,40 @@ async def test_from_an_editors_picture_a_strength_is_asked_only_where_another_go
 ) -> None:
     recipe = Recipe(prompt="make it night", task=task, strength=1.0, graded=False)
     told = dataclasses.replace(JOB, recipe=recipe)
-    assert ("strength" in fields(source_modal(told))) == asked
+    assert ("strength" in fields(source_modal(told, POLICY))) == asked
     assert "strength" not in fields(edit_modal(told))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "source", "strength"),
+    [
+        (RECIPE, "s", "0.35"),
+        (RECIPE.change(strength=0.95), "s", "0.8"),  # the guild allowed more then
+        (RECIPE.change(strengths=(0.2, 1.0)), "s", "0.4"),
+        (RECIPE.change(strength=1.0), None, "0.4"),  # from the prompt alone
+        (RECIPE.change(task="outpaint", options=Outpaint(left=1), strength=0.95), "s", "0.4"),
+        (RECIPE.change(task="inpaint", strength=0.7), "s", "0.4"),
+        (RECIPE.change(task="denoise"), "s", "0.4"),
+        (RECIPE.change(task="sketch", model="pix2pix-sketch"), "s", "0.4"),
+    ],
+)
+async def test_the_next_source_is_painted_over_as_far_as_the_last_one_or_as_usual(
+    recipe: Recipe, source: str | None, strength: str
+) -> None:
+    job = dataclasses.replace(JOB, recipe=recipe, source=source)
+    for make in (source_modal, result_modal):
+        assert fields(make(job, POLICY))["strength"]["value"] == strength
 
 
 async def test_one_result_leaves_no_choice() -> None:
     single = dataclasses.replace(JOB, results=("a",))
-    assert "picture" not in fields(source_modal(single))
-    assert "picture" not in fields(result_modal(single))
+    assert "picture" not in fields(source_modal(single, POLICY))
+    assert "picture" not in fields(result_modal(single, POLICY))
 
 
 async def test_no_results_no_form() -> None:
     with pytest.raises(Gone):
-        source_modal(dataclasses.replace(JOB, results=()))
+        source_modal(dataclasses.replace(JOB, results=()), POLICY)
 
 
 async def test_the_picture_form_starts_from_the_guilds_default() -> None:
@@ -117,8 +140,8 @@ async def test_the_picture_form_starts_from_the_guilds_default() -> None:
     ("make", "form", "subject"),
     [
         (lambda: edit_modal(JOB), Form.EDIT, 77),
-        (lambda: source_modal(JOB), Form.SOURCE, 77),
-        (lambda: result_modal(JOB), Form.RESULT, 77),
+        (lambda: source_modal(JOB, POLICY), Form.SOURCE, 77),
+        (lambda: result_modal(JOB, POLICY), Form.RESULT, 77),
         (lambda: picture_modal(10**18, ["a"], GuildPolicy(guild_id=1)), Form.PICTURE, 10**18),
     ],
 )
