@@ -220,14 +220,16 @@ class Flows:
         """What goes on from a picture is plain image-to-image, with a model that can do that.
 
         From an edited one it is the next instruction, but from one that was edited within a mask
-        the usual model goes on. painted: only within a mask, which is the usual model's too.
+        the usual model goes on. What was only calculated says nothing of how to paint. painted:
+        only within a mask, which is the usual model's too.
         """
         if recipe.task in ("img2img", "edit") and not painted:
             return recipe if recipe.graded else recipe.change(strength=1.0)
         model = self._catalog.find(recipe.model)
-        if model.architecture == PIX2PIX or model.follows_instructions:
+        able = model.architecture != PIX2PIX and not model.follows_instructions
+        if not able or not recipe.paints:
             wish = Wish(prompt=recipe.prompt, negative_prompt=recipe.negative_prompt)
-            return wish.fresh(policy, self._catalog.find(self._default_model))
+            return wish.fresh(policy, model if able else self._catalog.find(self._default_model))
         # How many variations are made is nobody's choice.
         count = 1 if recipe.task == "variations" else recipe.count
         strength = policy.default_strength
