@@ -41,13 +41,18 @@ def brush_strength(policy: GuildPolicy) -> float:
     return allowed_strength(TASK_STRENGTHS["inpaint"], policy)
 
 
-def _usual_strength(task: str, model: ModelInfo, policy: GuildPolicy) -> float:
-    """What suits the task and the model; where it means anything, as far as the guild allows it."""
+def _usual_strength(wish: "Wish", model: ModelInfo, policy: GuildPolicy) -> float:
+    """What suits the task and the model, else the preset's, else the guild's own.
+
+    As far as the guild allows it, where it means anything.
+    """
     if model.follows_instructions:
         return 1.0
-    suits = model.strength_for(task)
-    usual = policy.default_strength if suits is None else suits
-    return allowed_strength(usual, policy) if OPTIONS.get(task, TaskOptions).has_strength else usual
+    known = (model.strength_for(wish.task), wish.preset_strength, policy.default_strength)
+    usual = next(strength for strength in known if strength is not None)
+    if not OPTIONS.get(wish.task, TaskOptions).has_strength:
+        return usual
+    return allowed_strength(usual, policy)
 
 
 def new_seed() -> int:
@@ -61,7 +66,7 @@ class Wish:
 
     A missing seed always means a new one. shape: width to height, for a picture over nothing.
     loras: beside those that tags in the prompt name. ladder: whether strength is left open.
-    options: what the task alone knows.
+    options: what the task alone knows. preset_strength: what a preset says, which is nobody's wish.
     """
 
     prompt: str
@@ -78,14 +83,18 @@ class Wish:
     task: str = "img2img"
     match_colours: bool = False
     options: TaskOptions | None = None
+    preset_strength: float | None = None
 
     def styled(self, preset: Preset) -> "Wish":
-        """With the preset's words; its numbers where none were given. Raises RequestError."""
+        """With the preset's words; its numbers where none were given. Raises RequestError.
+
+        Its strength only where the task has none of its own, and as far as the guild allows it.
+        """
         return replace(
             self,
             prompt=preset.around(self.prompt),
             negative_prompt=preset.without(self.negative_prompt or ""),
-            strength=preset.strength if self.strength is None else self.strength,
+            preset_strength=preset.strength,
             guidance=preset.guidance if self.guidance is None else self.guidance,
         )
 
@@ -101,7 +110,7 @@ class Wish:
             task=self.task,
             options=self.options,
             match_colours=self.match_colours,
-            strength=_usual_strength(self.task, model, policy),
+            strength=_usual_strength(self, model, policy),
             steps=model.default_steps if distilled else policy.default_steps,
             guidance=model.default_guidance,
             count=policy.default_count,

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,8 @@ from bot.jobs.policy import check_recipe
 from bot.model import GuildPolicy
 from inference.errors import RequestError
 from inference.model_info import ModelInfo
+from inference.options import Outpaint
+from inference.presets import Preset
 from inference.request import MAX_SEED, TASK_STRENGTHS, Recipe
 
 POLICY = GuildPolicy(guild_id=1, default_strength=0.4, default_steps=30, default_count=2)
@@ -73,6 +76,29 @@ def test_a_strength_that_a_model_cannot_have_is_refused_but_0_gives_the_source()
 def test_a_strength_without_meaning_is_not_fitted_to_the_servers(task: str) -> None:
     policy = replace(POLICY, max_strength=0.5, min_strength=0.4)
     assert Wish(prompt="", task=task).fresh(policy, MODEL).strength == TASK_STRENGTHS[task]
+
+
+@pytest.mark.parametrize(
+    ("given", "model", "strength"),
+    [
+        ({}, MODEL, 0.6),
+        ({"strength": 0.3}, MODEL, 0.3),
+        ({"task": "outpaint", "options": Outpaint(left=1)}, MODEL, 0.95),
+        ({"task": "outpaint", "options": Outpaint(left=1), "strength": 0.3}, MODEL, 0.3),
+        ({}, EDITOR, 1),
+        ({"task": "inpaint"}, EDITOR, 1),
+    ],
+)
+def test_a_presets_strength_is_no_members(
+    given: dict[str, Any], model: ModelInfo, strength: float
+) -> None:
+    preset = Preset(name="watercolour", strength=0.6)
+    wish = Wish(prompt="a mill", **given).styled(preset)
+    assert wish.fresh(POLICY, model).strength == strength
+    narrow = replace(POLICY, default_strength=0.3, max_strength=0.5)
+    check_recipe(narrow, wish.fresh(narrow, model))
+    without = replace(wish, preset_strength=None).fresh(POLICY, model)
+    assert without.strength == (0.4 if strength == 0.6 else strength)
 
 
 def test_within_a_mask_the_forms_own_strength_is_nobodys() -> None:
