@@ -28,8 +28,9 @@ from bot.jobs.presets import Presets
 from bot.jobs.service import Actor, JobService
 from bot.model import GuildPolicy, Job, Origin, OriginKind
 from inference.catalog import Catalog, answers_once
+from inference.errors import RequestError
 from inference.loras import with_tags
-from inference.model_info import PIX2PIX
+from inference.model_info import PIX2PIX, ModelInfo
 from inference.request import Recipe
 
 log = logging.getLogger(__name__)
@@ -220,20 +221,33 @@ class Flows:
         """What goes on from a picture is plain image-to-image, with a model that can do that.
 
         From an edited one it is the next instruction, but from one that was edited within a mask
-        the usual model goes on. What was only calculated says nothing of how to paint. painted:
-        only within a mask, which is the usual model's too.
+        the usual model goes on, as it does for one that is not offered any more. What was only
+        calculated says nothing of how to paint. painted: only within a mask, which is the usual
+        model's too.
         """
-        if recipe.task in ("img2img", "edit") and not painted:
+        model = self._offered(recipe.model)
+        if model is not None and recipe.task in ("img2img", "edit") and not painted:
             return recipe if recipe.graded else recipe.change(strength=1.0)
-        model = self._catalog.find(recipe.model)
-        able = model.architecture != PIX2PIX and not model.follows_instructions
-        if not able or not recipe.paints:
-            wish = Wish(prompt=recipe.prompt, negative_prompt=recipe.negative_prompt)
-            return wish.fresh(policy, model if able else self._catalog.find(self._default_model))
+        wish = Wish(prompt=recipe.prompt, negative_prompt=recipe.negative_prompt)
+        if model is None and recipe.task == "edit" and not painted:
+            editor = self._catalog.editor() or self._default_model
+            told = replace(wish, task="edit", options=recipe.options)
+            return told.fresh(policy, self._catalog.find(editor))
+        if model is None or model.architecture == PIX2PIX or model.follows_instructions:
+            return wish.fresh(policy, self._catalog.find(self._default_model))
+        if not recipe.paints:
+            return wish.fresh(policy, model)
         # How many variations are made is nobody's choice.
         count = 1 if recipe.task == "variations" else recipe.count
         strength = policy.default_strength
         return recipe.change(task="img2img", options=None, count=count, strength=strength)
+
+    def _offered(self, name: str) -> ModelInfo | None:
+        """The model, or None where the owner does not offer it any more."""
+        try:
+            return self._catalog.find(name)
+        except RequestError:
+            return None
 
     async def record(
         self, origin: Origin, order: Order, *, thread_of: int | None

@@ -27,24 +27,22 @@ from bot.model import Job
 from bot.sandbox.posts import Post
 from bot.sandbox.server import Sandbox
 from inference.options import Denoise, Edit, Loopback, Outpaint, Upscale, Variations
-from tests.model_folders import write_model
 
 __all__ = ["here"]  # a fixture
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-EDITOR, TURBO = "night-editor", "ink-turbo"
+EDITOR = "night-editor"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def everything(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Studio]:
-    """With a model that follows instructions and a distilled one in the owner's folder."""
+    """With a model that follows instructions in the owner's folder."""
     home: Path = tmp_path_factory.mktemp("home")
     folder = home / "models" / EDITOR
     folder.mkdir(parents=True)
     index = {"_class_name": "StableDiffusionInstructPix2PixPipeline"}
     (folder / "model_index.json").write_text(json.dumps(index))
-    write_model(home / "models" / TURBO)
     async with Sandbox() as sandbox, studio(sandbox, home) as running:
         yield running
 
@@ -286,23 +284,6 @@ async def test_the_arrow_makes_a_result_larger(here: Studio) -> None:
     assert larger.source == parent.results[0]
     assert (larger.width, larger.height) == (128, 96)  # the painter's are 64×48
     assert larger.recipe.prompt == ""  # nothing is painted by it
-
-
-@pytest.mark.parametrize("how", ["⬆️", "denoise"])
-async def test_what_goes_on_from_a_calculated_picture_is_painted_as_suits_the_model(
-    here: Studio, how: str
-) -> None:
-    ada = here.sandbox.member("ada")
-    if how == "denoise":
-        card, model = await card_of(here, how), "pocket"
-    else:
-        painted = await card_of(here, "reimagine", prompt="ink", model=TURBO)
-        card, model = await gallery(await ada.press(painted, emoji=how)), TURBO
-    await set_policy(here, default_steps=6, max_steps=10)
-    onward = await ada.submit(await ada.press(card, emoji="🔁"), {"prompt": "in oil"})
-    recipe = (await job_of(here, await gallery(onward))).recipe
-    assert (recipe.task, recipe.model, recipe.prompt) == ("img2img", model, "in oil")
-    assert (recipe.steps, recipe.guidance) == ((4, 1) if model == TURBO else (6, 2))
 
 
 async def test_the_arrow_asks_which_of_several(here: Studio) -> None:
