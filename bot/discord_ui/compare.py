@@ -1,15 +1,19 @@
 """/compare and ⚖️: before and after, side by side and as a wipe."""
 
 import io
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import app_commands, ui
 
 from bot.discord_ui.acknowledge import in_time
+from bot.discord_ui.flows import parent_of
 from bot.discord_ui.intake import Intake
+from bot.discord_ui.outbox import MAY_NOT_ATTACH, NO_PERMISSION
 from bot.discord_ui.uploads import Upload
-from bot.errors import BadPicture, Gone
+from bot.errors import BadPicture, Gone, Refused
+from bot.jobs.policy import check_channel
 from bot.model import Job
 from bot.pictures import PictureWorker
 from bot.storage.images import ImageStore
@@ -23,6 +27,7 @@ MAX_COMPARED = 4
 
 _Interaction = discord.Interaction[Any]
 _Pair = tuple[bytes, bytes]
+_Shown = tuple[ui.LayoutView, list[Upload]]
 
 
 class Comparer:
@@ -32,11 +37,12 @@ class Comparer:
         self._intake = intake
         self._images = images
         self._pictures = pictures
+        self._busy: set[tuple[int | None, int]] = set()
 
     async def job(self, interaction: _Interaction, job: Job) -> None:
         """A finished job's source with its results. Raises Gone where one is not kept any more."""
 
-        async def card() -> tuple[ui.LayoutView, list[Upload]]:
+        async def card() -> _Shown:
             if job.source is None or not job.results:
                 raise Gone("These pictures are no longer there.")
             before = await self._images.get(job.source)
@@ -47,17 +53,34 @@ class Comparer:
                 text += f"\n-# The first {MAX_COMPARED} of {len(job.results)} pictures."
             return _card(text, files), files
 
-        await _show(interaction, *await in_time(interaction, card()))
+        await self._answer(interaction, card)
 
     async def posted(self, interaction: _Interaction, before: str, after: str) -> None:
         """Two attachments by their addresses. Raises BadPicture."""
 
-        async def card() -> tuple[ui.LayoutView, list[Upload]]:
+        async def card() -> _Shown:
             pair = (await self._intake.read(before), await self._intake.read(after))
             files = await self._files([pair], interaction.filesize_limit)
             return _card("⚖️ **Before and after**", files), files
 
-        await _show(interaction, *await in_time(interaction, card()))
+        await self._answer(interaction, card)
+
+    async def _answer(
+        self, interaction: _Interaction, card: Callable[[], Awaitable[_Shown]]
+    ) -> None:
+        """Shows it. Raises Refused in a channel without pictures, and for a second one at once."""
+        who = interaction.guild_id, interaction.user.id
+        if who in self._busy:
+            raise Refused("One comparison at a time: wait for your last one, then ask again.")
+        self._busy.add(who)
+        try:
+            await _show(interaction, *await in_time(interaction, _allowed(interaction, card)))
+        except discord.Forbidden as error:
+            if error.code != NO_PERMISSION:
+                raise
+            raise Refused(f"{MAY_NOT_ATTACH}, then ask again.") from error
+        finally:
+            self._busy.discard(who)
 
     async def _files(self, pairs: list[_Pair], limit: int) -> list[Upload]:
         """Two files for each pair, none larger than `limit` bytes. Raises BadPicture."""
@@ -95,6 +118,16 @@ def compare_command() -> app_commands.Command[Any, ..., None]:
         await interaction.client.comparer.posted(interaction, before.url, after.url)
 
     return compare
+
+
+async def _allowed(
+    interaction: "discord.Interaction[Palimpsest]", card: Callable[[], Awaitable[_Shown]]
+) -> _Shown:
+    """The card, unless the server keeps the bot to other channels. Raises Refused."""
+    assert interaction.channel_id is not None  # commands and buttons are in one
+    policy = await interaction.client.flows.policy_here(interaction)
+    check_channel(policy, interaction.channel_id, thread_of=parent_of(interaction.channel))
+    return await card()
 
 
 def _card(text: str, files: list[Upload]) -> ui.LayoutView:

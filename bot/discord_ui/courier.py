@@ -14,7 +14,16 @@ from discord import ui
 
 from bot.discord_ui import cards
 from bot.discord_ui.lanes import Lanes
-from bot.discord_ui.outbox import Expired, Later, NoFiles, Outbox, Rejected, TooLarge, Unreachable
+from bot.discord_ui.outbox import (
+    MAY_NOT_ATTACH,
+    Expired,
+    Later,
+    NoFiles,
+    Outbox,
+    Rejected,
+    TooLarge,
+    Unreachable,
+)
 from bot.discord_ui.uploads import Packer, Upload
 from bot.errors import BadPicture, Gone
 from bot.jobs.service import JobService
@@ -25,10 +34,7 @@ log = logging.getLogger(__name__)
 AT_ONCE, AT_ONCE_IN_CHANNEL = 16, 2
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 
-MAY_NOT_ATTACH = (
-    "The picture is finished, but I may not attach files in this channel. Ask somebody who "
-    "manages it for the permission “Attach Files”, then press 🎲."
-)
+FINISHED = f"The picture is finished, but {MAY_NOT_ATTACH}, then press 🎲."
 
 
 @dataclass(slots=True)
@@ -77,7 +83,7 @@ class Courier:
                 except TooLarge:
                     state.limit //= 2
                 except NoFiles:
-                    state.text = MAY_NOT_ATTACH
+                    state.text = FINISHED
                 except Rejected as error:
                     if state.rejected:
                         return await self._abandon(job, error)
