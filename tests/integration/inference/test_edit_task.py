@@ -12,7 +12,7 @@ from inference.engine.factory import load_engine
 from inference.errors import RequestError
 from inference.families.pipeline_kinds import call_of
 from inference.model_info import FOLLOWING, describe
-from inference.options import Edit, Upscale
+from inference.options import Edit, Loopback, Upscale
 from inference.request import TASK_STRENGTHS, GenerationRequest
 from inference.result import GenerationResult
 from tests import tiny, tiny_pipelines
@@ -88,6 +88,13 @@ def test_a_pipeline_makes_no_variations(editor: Path, source: bytes) -> None:
     request = asked(source).change(task="variations", options=None)
     with pytest.raises(RequestError, match="draws its noise itself, so there are no variations"):
         load_engine(describe(editor), "cpu").submit(0, request, lambda _progress: None)
+
+
+def test_a_loop_of_edits_has_no_falling_strength_to_tell_of(editor: Path, source: bytes) -> None:
+    request = asked(source).change(task="loopback", options=Loopback(times=2), graded=False)
+    result = made(editor, request)
+    assert result.notes == ()
+    assert result.images != made(editor, asked(source)).images
 
 
 def test_a_creativity_means_something_also_to_a_model_without_strength(
