@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 UNKNOWN_INTERACTION = 10062
 ALREADY_ACKNOWLEDGED = 40060
 
-MAX_TYPED = 1500  # characters; a message holds 2000
+MAX_SAID = 2000  # characters that a message holds
+MAX_TYPED = 1500
 
 
 def explain(error: BaseException, *, doing: str) -> str:
@@ -98,7 +99,12 @@ async def answer(
 
 
 async def say(interaction: discord.Interaction[Any], text: str) -> bool:
-    """Says something privately, whatever was answered before; whether it arrived."""
+    """Says something privately, whatever was answered before; whether it arrived.
+
+    What is too long ends in "…".
+    """
+    if len(text) > MAX_SAID:
+        text = text[: MAX_SAID - 1] + "…"
     try:
         if not interaction.response.is_done():
             await interaction.response.send_message(text, ephemeral=True)
