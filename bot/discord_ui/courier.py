@@ -15,6 +15,7 @@ from discord import ui
 from bot.discord_ui import cards
 from bot.discord_ui.lanes import Lanes
 from bot.discord_ui.outbox import Expired, Later, NoFiles, Outbox, Rejected, TooLarge, Unreachable
+from bot.discord_ui.translate import no_fault_of_yours
 from bot.discord_ui.uploads import Packer, Upload
 from bot.errors import BadPicture, Gone
 from bot.jobs.service import JobService
@@ -27,7 +28,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 
 MAY_NOT_ATTACH = (
     "The picture is finished, but I may not attach files in this channel. Ask somebody who "
-    "manages it for the permission “Attach Files”, then press 🎲."
+    "manages it for the permission “Attach Files”, then press the first button below."
 )
 
 
@@ -136,7 +137,4 @@ class Courier:
 def _reference(job: Job, error: Exception) -> str:
     reference = secrets.token_hex(4)
     log.error("Reference %s: Discord rejects the card of job %s: %s", reference, job.id, error)
-    return (
-        "Something went wrong here that is not your doing. "
-        f"The owner of this bot finds it in the log as `{reference}`."
-    )
+    return no_fault_of_yours(reference)

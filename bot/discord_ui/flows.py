@@ -345,7 +345,6 @@ def actor_of(interaction: discord.Interaction[Any]) -> Actor:
     return Actor(
         user_id=interaction.user.id,
         manages_messages=interaction.permissions.manage_messages,
-        manages_guild=interaction.permissions.manage_guild,
     )
 
 

@@ -22,7 +22,7 @@ from bot.discord_ui.replies import panel
 from bot.discord_ui.translate import explain
 from bot.discord_ui.wish import rerolled
 from bot.jobs.service import JobService
-from bot.model import Job, JobStatus, Origin, OriginKind
+from bot.model import UPLOAD_LIMIT, Job, JobStatus, Origin, OriginKind
 
 if TYPE_CHECKING:
     from bot.discord_ui.client import Palimpsest
@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 
 DIE = "🎲"
 NOTICE_SECONDS = 20.0
-UPLOAD_LIMIT = 10 * 1024 * 1024
 TRIES, FIRST_PAUSE = 5, 1.0
 """Posting a placeholder, and seconds before the second of these tries; then twice as long."""
 

@@ -45,6 +45,11 @@ def explain(error: BaseException, *, doing: str) -> str:
         return text
     reference = secrets.token_hex(4)
     log.error("Reference %s: %s failed", reference, doing, exc_info=cause)
+    return no_fault_of_yours(reference)
+
+
+def no_fault_of_yours(reference: str) -> str:
+    """What a member is told of a failure that the log has under this reference."""
     return (
         "Something went wrong here that is not your doing. "
         f"The owner of this bot finds it in the log as `{reference}`."
