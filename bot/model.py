@@ -62,6 +62,10 @@ class OriginKind(StrEnum):
     REACTION = "reaction"
 
 
+UPLOAD_LIMIT = 10 * 1024 * 1024
+"""Bytes per file that every guild allows."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Origin:
     """Where a job came from and where its result goes; ids are Discord snowflakes.
@@ -82,7 +86,7 @@ class Origin:
     interaction_token: str | None = None
     token_expires_at: datetime | None = None
     reply_to: int | None = None
-    upload_limit: int = 10 * 1024 * 1024
+    upload_limit: int = UPLOAD_LIMIT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -44,6 +44,7 @@ def write_infotext(
     seed: of this picture. size: width and height in pixels. scheduler: the name or class that
     ran, for which the recipe need not name one. model_hash: the model's fingerprint, "" for none.
     """
+    painted_over = recipe.has_strength and recipe.strength < 1
     sampler, schedule = SAMPLERS.get(recipe.scheduler or "", (scheduler, None))
     values = {
         "Steps": str(recipe.steps),
@@ -54,7 +55,7 @@ def write_infotext(
         "Size": f"{size[0]}x{size[1]}",
         "Model hash": model_hash,
         "Model": recipe.model.rstrip("/").rpartition("/")[2],
-        "Denoising strength": f"{recipe.strength:g}" if recipe.strength < 1 else None,
+        "Denoising strength": f"{recipe.strength:g}" if painted_over else None,
     }
     prompt = with_tags(recipe.prompt, recipe.loras)
     lines = [prompt] if prompt else []

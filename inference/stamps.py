@@ -41,16 +41,18 @@ def record(recipe: Recipe, result: GenerationResult, image: GeneratedImage) -> d
 
 
 def stamped(image: GeneratedImage, recipe: Recipe, result: GenerationResult) -> bytes:
-    """The picture's PNG with what made it."""
-    infotext = write_infotext(
-        recipe,
-        seed=image.seed,
-        size=(image.width, image.height),
-        scheduler=result.scheduler,
-        model_hash=result.revision[:10],
-    )
+    """The picture's PNG with what made it; the infotext knows of nothing but models."""
     own = json.dumps(record(recipe, result, image), sort_keys=True)  # ASCII, as EXIF wants it
-    return with_text(image.data, {PARAMETERS: infotext, OWN: own})
+    texts = {OWN: own}
+    if recipe.paints:
+        texts[PARAMETERS] = write_infotext(
+            recipe,
+            seed=image.seed,
+            size=(image.width, image.height),
+            scheduler=result.scheduler,
+            model_hash=result.revision[:10],
+        )
+    return with_text(image.data, texts)
 
 
 def with_text(png: bytes, texts: Mapping[str, str]) -> bytes:

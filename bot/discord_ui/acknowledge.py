@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 PATIENCE = 1.5
 """Seconds that the database may take before an interaction is deferred regardless."""
 
+ASKED_AGAIN = 5.0
+"""Seconds until something is tried again that Discord or the database could not do."""
+
 LONGEST_RUSH = 3.0
 """Seconds that other work waits for members to be answered; longer none of them waits either."""
 
@@ -62,6 +65,9 @@ async def in_time(
 ) -> T:
     """The result of `work`. If it takes longer than PATIENCE the interaction is deferred meanwhile.
 
+    Where that fails the work goes on all the same: a row that it writes must have somebody who
+    knows of it. Whoever answers next learns what became of the interaction.
+
     update: that deferral shows nothing, for a button whose card will change.
     ephemeral: that deferral, and with it the later answer, is private.
     """
@@ -70,7 +76,10 @@ async def in_time(
         done, _ = await asyncio.wait({task}, timeout=PATIENCE)
         if not done and not interaction.response.is_done():
             log.warning("Interaction %s takes long; deferred before its outcome", interaction.id)
-            await interaction.response.defer(thinking=not update, ephemeral=ephemeral)
+            try:
+                await interaction.response.defer(thinking=not update, ephemeral=ephemeral)
+            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+                log.warning("Interaction %s could not be deferred: %r", interaction.id, error)
         return await task
     finally:
         task.cancel()
@@ -80,9 +89,9 @@ async def defer(interaction: discord.Interaction[Any]) -> int | None:
     """Acknowledges with a public "thinking…" message, unless that was done, and returns its id.
 
     None: Discord no longer waits for this interaction, so that nobody expects anything of it.
-    An acknowledgement whose answer was lost on the way is looked up.
+    An acknowledgement whose answer was lost on the way is looked up, until Discord can be reached.
 
-    Raises discord.HTTPException or aiohttp.ClientError while Discord cannot be reached.
+    Raises discord.HTTPException where Discord refuses it.
     """
     if not interaction.response.is_done():
         try:
@@ -91,17 +100,31 @@ async def defer(interaction: discord.Interaction[Any]) -> int | None:
             if error.code == UNKNOWN_INTERACTION:
                 log.warning("Interaction %s was acknowledged too late", interaction.id)
                 return None
-            if error.code != ALREADY_ACKNOWLEDGED and error.status < 500:
+            if error.code != ALREADY_ACKNOWLEDGED and not passing(error):
                 raise
         except (aiohttp.ClientError, OSError) as error:
             log.warning("Deferring %s was cut short (%r); looking it up", interaction.id, error)
         else:
             if answer is not None and answer.message_id is not None:
                 return answer.message_id
-    try:
-        return (await interaction.original_response()).id
-    except discord.NotFound:
-        return None
+    while not interaction.is_expired():
+        try:
+            return (await interaction.original_response()).id
+        except discord.NotFound:
+            return None
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            if not passing(error):
+                raise
+            log.warning("Whether %s was acknowledged is not known yet: %r", interaction.id, error)
+        await asyncio.sleep(ASKED_AGAIN)
+    return None
+
+
+def passing(error: Exception) -> bool:
+    """Whether Discord, the network or the database only fails now; it may be done all the same."""
+    if isinstance(error, discord.HTTPException):
+        return error.status == 429 or error.status >= 500
+    return isinstance(error, aiohttp.ClientError | OSError)
 
 
 async def placeholder_of(client: discord.Client, job: Job) -> int | None:

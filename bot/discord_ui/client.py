@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import discord
 from discord import app_commands
 
 from bot.clock import utc_now
 from bot.discord_ui import forms
-from bot.discord_ui.acknowledge import placeholder_of
+from bot.discord_ui.acknowledge import ASKED_AGAIN, passing, placeholder_of
 from bot.discord_ui.asking import Asking
 from bot.discord_ui.buttons import JobButton
 from bot.discord_ui.command_sync import CommandSync
@@ -45,9 +44,6 @@ INTENTS = discord.Intents(guilds=True, guild_reactions=True)
 """None of them is privileged."""
 
 RESUMED_AT_ONCE = 8
-
-ASKED_AGAIN = 5.0
-"""Seconds until Discord is asked again about a job, where it could not be reached."""
 
 
 class Palimpsest(discord.AutoShardedClient):
@@ -130,7 +126,7 @@ class Palimpsest(discord.AutoShardedClient):
 
     async def close(self) -> None:
         """Ends what is underway for members, then the connection."""
-        await self.flows.stop()
+        await self.flows.underway.stop()
         await super().close()
 
     async def on_ready(self) -> None:
@@ -161,46 +157,53 @@ class Palimpsest(discord.AutoShardedClient):
         places = asyncio.Semaphore(RESUMED_AT_ONCE)
 
         async def resume(job: Job) -> None:
-            async with places:
-                await self._resume(job)
+            while True:
+                async with places:
+                    if await self._resume(job):
+                        return
+                await asyncio.sleep(ASKED_AGAIN)
 
         async with asyncio.TaskGroup() as group:
             for job in jobs:
                 group.create_task(resume(job))
 
-    async def _resume(self, job: Job) -> None:
+    async def _resume(self, job: Job) -> bool:
+        """False where Discord or the database must be tried again."""
         try:
             if job.origin.kind is OriginKind.REACTION:
                 refusal = await self._reactions.carry_on(job, resumed=True)
             elif await self._is_expected(job):
                 refusal = await self.flows.submit(job)
             else:
-                await self.flows.abandon(job, "It was never acknowledged.")
-                return
+                self.flows.abandon(job, "It was never acknowledged.")
+                return True
             if refusal is not None:
                 await self.flows.settle(job, told=False)
-        except Exception:
-            # It stays RECEIVED; the next start tries again. Whatever it is, it must not end the
-            # bot: at the next start it would be there again.
-            log.exception("Job %s cannot be resumed now", job.id)
+        except Exception as error:
+            if passing(error):
+                log.warning("Job %s cannot be resumed yet: %r", job.id, error)
+                return False
+            # Whatever it is, it must not end the bot: at the next start it would be there again.
+            log.exception("Job %s cannot be resumed", job.id)
+            self.flows.abandon(job, "It could not be gone on with.")
+        return True
 
     async def _is_expected(self, job: Job) -> bool:
-        """Whether the former run came to acknowledge the job; True where nobody can know."""
+        """Whether the former run came to acknowledge the job; True where nobody can know.
+
+        Raises discord.HTTPException, aiohttp.ClientError or OSError while Discord cannot be asked.
+        """
         expires = job.origin.token_expires_at
         expired = expires is None or expires <= utc_now()
         if job.message_id is not None or expired or job.origin.interaction_token is None:
             return True
-        while True:
-            try:
-                message_id = await placeholder_of(self, job)
-            except discord.HTTPException as error:
-                log.info("Whether job %s was acknowledged is not known: %s", job.id, error)
-                return True
-            except (aiohttp.ClientError, OSError) as error:
-                log.warning("Discord cannot be asked about job %s now: %r", job.id, error)
-                await asyncio.sleep(ASKED_AGAIN)
-            else:
-                break
+        try:
+            message_id = await placeholder_of(self, job)
+        except discord.HTTPException as error:
+            if passing(error):
+                raise
+            log.info("Whether job %s was acknowledged is not known: %s", job.id, error)
+            return True
         if message_id is not None:
             await self._service.set_message(job.id, message_id)
         return message_id is not None

@@ -23,9 +23,7 @@ def queue_command(service: JobService) -> app_commands.Command[Any, ..., None]:
 
     @app_commands.command(name="queue", description="What is being painted here, and what waits")
     async def queue(interaction: Interaction) -> None:
-        view = await in_time(
-            interaction, _queue(service, guild_of(interaction), interaction.user.id), ephemeral=True
-        )
+        view = await in_time(interaction, _queue(service, interaction), ephemeral=True)
         await reply(interaction, view)
 
     return queue
@@ -53,8 +51,14 @@ def cancel_command(service: JobService) -> app_commands.Command[Any, ..., None]:
     return cancel
 
 
-async def _queue(service: JobService, guild_id: int, user_id: int) -> discord.ui.LayoutView:
+async def _queue(service: JobService, interaction: Interaction) -> discord.ui.LayoutView:
+    guild_id, user_id = guild_of(interaction), interaction.user.id
     jobs = await service.waiting(guild_id)
     shown = [(job, await service.place(job.id)) for job in jobs[:MAX_LINES]]
-    usage = await service.preview_usage(guild_id, user_id)
-    return queue_card(shown, more=len(jobs) - len(shown), usage=usage)
+    return queue_card(
+        shown,
+        more=len(jobs) - len(shown),
+        usage=await service.preview_usage(guild_id, user_id),
+        user_id=user_id,
+        channel_id=interaction.channel_id,
+    )

@@ -24,6 +24,7 @@ from bot.discord_ui.outbox import (
     TooLarge,
     Unreachable,
 )
+from bot.discord_ui.translate import no_fault_of_yours
 from bot.discord_ui.uploads import Packer, Upload
 from bot.errors import BadPicture, Gone
 from bot.jobs.service import JobService
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 AT_ONCE, AT_ONCE_IN_CHANNEL = 16, 2
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 
-FINISHED = f"The picture is finished, but {MAY_NOT_ATTACH}, then press 🎲."
+FINISHED = f"The picture is finished, but {MAY_NOT_ATTACH}, then press the first button below."
 
 
 @dataclass(slots=True)
@@ -142,7 +143,4 @@ class Courier:
 def _reference(job: Job, error: Exception) -> str:
     reference = secrets.token_hex(4)
     log.error("Reference %s: Discord rejects the card of job %s: %s", reference, job.id, error)
-    return (
-        "Something went wrong here that is not your doing. "
-        f"The owner of this bot finds it in the log as `{reference}`."
-    )
+    return no_fault_of_yours(reference)

@@ -66,11 +66,6 @@ class Delivery:
         self._followed: dict[int, tuple[Follower, asyncio.Task[None]]] = {}
         self._delivering: set[int] = set()
 
-    @property
-    def busy(self) -> bool:
-        """Whether any job's end is being delivered."""
-        return bool(self._delivering)
-
     async def run(self) -> None:
         """Goes on with what an earlier run left over, and shows everything from now on.
 

@@ -20,6 +20,7 @@ from bot.errors import BadPicture
 from bot.jobs.service import JobService
 from bot.model import Job
 from inference.provenance import OWN_PROGRAM, Provenance
+from inference.request import MAX_SEED
 
 if TYPE_CHECKING:
     from bot.discord_ui.client import Palimpsest
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
 MENU = "What made this?"
 MAX_DESCRIBED = 3  # pictures of one message
 MAX_VALUE = 60
-NOTHING = "The file does not say what made it, and this bot did not make it on this server."
+NOTHING = (
+    "The file does not say what made it, and no job on this server is known to have made exactly "
+    "this file."
+)
+OTHER_SEED = f"Seeds go from 0 to {MAX_SEED} here: run over this picture it gets a new one."
 
 _Interaction = discord.Interaction[Any]
 
@@ -50,7 +55,7 @@ class Described:
             strength=said.strength,
             steps=said.steps,
             guidance=said.guidance,
-            seed=said.seed,
+            seed=said.seed if _usable(said.seed) else None,
             scheduler=said.scheduler,
         )
 
@@ -141,6 +146,8 @@ def _block(described: Described, key: int) -> list[ui.Item[Any]]:
     lines = [f"{name} · made with {escaped(said.program, MAX_VALUE)}"]
     lines.append(cards.wish_text(said.prompt, said.negative_prompt))
     lines.append(f"-# {_values(said)}")
+    if said.seed is not None and not _usable(said.seed):
+        lines.append(f"-# {OTHER_SEED}")
     button = JobButton(Action.DESCRIBED, key)
     return [ui.TextDisplay("\n".join(lines)), ui.ActionRow(button)]
 
@@ -152,6 +159,11 @@ def _of_job(job: Job) -> list[ui.Item[Any]]:
         f"-# {cards.used(job)}",
     ]
     return [ui.TextDisplay("\n".join(lines)), ui.ActionRow(JobButton(Action.AGAIN, job.id))]
+
+
+def _usable(seed: int | None) -> bool:
+    """Whether a recipe can have this seed; other programs have larger ones."""
+    return seed is not None and 0 <= seed <= MAX_SEED
 
 
 def _values(said: Provenance) -> str:

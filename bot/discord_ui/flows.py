@@ -17,16 +17,18 @@ from typing import Any
 
 import discord
 
-from bot.discord_ui.acknowledge import Rush, defer, in_time
+from bot.discord_ui.acknowledge import ASKED_AGAIN, Rush, defer, in_time
 from bot.discord_ui.intake import Intake
 from bot.discord_ui.sources import stored_pictures
 from bot.discord_ui.translate import explain, say
+from bot.discord_ui.underway import Underway
 from bot.discord_ui.wish import Wish
 from bot.errors import Gone, Refused, UserError
 from bot.jobs.events import JobFinished
 from bot.jobs.presets import Presets
 from bot.jobs.service import Actor, JobService
 from bot.model import GuildPolicy, Job, Origin, OriginKind
+from bot.storage.database import DatabaseUnavailable
 from inference.catalog import Catalog, answers_once
 from inference.errors import RequestError
 from inference.loras import with_tags
@@ -72,32 +74,7 @@ class Flows:
         self._catalog = catalog
         self._default_model = default_model
         self._rush = Rush()
-        self._underway: set[asyncio.Task[Any]] = set()
-        self._stopping = False
-
-    @contextlib.contextmanager
-    def underway(self) -> Iterator[None]:
-        """Around what is done for a member: `stop` cuts it off.
-
-        A row that is RECEIVED by then is for the next run. If it went on while the bot closes,
-        the member would be told that the picture cannot be fetched.
-        """
-        task = asyncio.current_task()
-        if task is None or self._stopping:
-            raise asyncio.CancelledError
-        self._underway.add(task)
-        try:
-            yield
-        finally:
-            self._underway.discard(task)
-
-    async def stop(self) -> None:
-        """Ends everything underway, before what it uses is closed."""
-        self._stopping = True
-        tasks = [*self._underway]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self.underway = Underway()
 
     # ------------------------------------------------------------ asking for a job
 
@@ -294,10 +271,33 @@ class Flows:
         else:
             self._service.events.publish(JobFinished(job_id=job.id))
 
-    async def abandon(self, job: Job, why: str) -> None:
-        """Ends a RECEIVED job of which nobody expects anything."""
+    @contextlib.contextmanager
+    def held(self, job: Job) -> Iterator[None]:
+        """Around what is done with a RECEIVED job: where that fails the job is given up.
+
+        Left as it is, the next run would go on with it, however long after.
+        """
+        try:
+            yield
+        except Exception:
+            self.abandon(job, "It could not be gone on with.")
+            raise
+
+    def abandon(self, job: Job, why: str) -> None:
+        """Ends a RECEIVED job of which nobody expects anything, as soon as the database can."""
+
         log.info("Job %s is given up: %s", job.id, why)
-        await self._service.fail(job.id, text=why, abandoned=True)
+        self.underway.begin(self._end(job, why))
+
+    async def _end(self, job: Job, why: str) -> None:
+        while True:
+            try:
+                await self._service.fail(job.id, text=why, abandoned=True)
+            except DatabaseUnavailable as error:
+                log.warning("Job %s cannot be given up yet: %s", job.id, error)
+                await asyncio.sleep(ASKED_AGAIN)
+            else:
+                break
 
     async def _ask(
         self,
@@ -309,18 +309,20 @@ class Flows:
             thread_of = parent_of(interaction.channel)
             return await self.record(origin, await order(), thread_of=thread_of)
 
-        with self.underway():
+        with self.underway.here():
             with self._rush.answering():
                 job, created = await in_time(interaction, record())
                 if not created:
                     return
-                message_id = await defer(interaction)
+                with self.held(job):
+                    message_id = await defer(interaction)
             if message_id is None:
-                await self.abandon(job, "It was not acknowledged in time.")
+                self.abandon(job, "It was not acknowledged in time.")
                 return
             await self._rush.over()
-            await self._service.set_message(job.id, message_id)
-            refusal = await self.submit(job)
+            with self.held(job):
+                await self._service.set_message(job.id, message_id)
+                refusal = await self.submit(job)
             if refusal is not None:
                 await self.settle(job, told=await say(interaction, refusal))
 
@@ -359,7 +361,6 @@ def actor_of(interaction: discord.Interaction[Any]) -> Actor:
     return Actor(
         user_id=interaction.user.id,
         manages_messages=interaction.permissions.manage_messages,
-        manages_guild=interaction.permissions.manage_guild,
     )
 
 

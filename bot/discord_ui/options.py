@@ -7,6 +7,7 @@ from discord import app_commands
 from bot.model import Job
 from inference.loras import MAX_NAME, split_weight
 from inference.model_info import ModelInfo
+from inference.presets import MAX_NAME as MAX_PRESET_NAME
 from inference.presets import Preset
 from inference.request import (
     MAX_COUNT,
@@ -17,6 +18,9 @@ from inference.request import (
     STRENGTH_BANDS,
 )
 
+MAX_CHOICES = 25
+MAX_CHOICE = 100  # characters of a choice's name, and of a text value
+
 PromptOption = app_commands.Range[str, 1, MAX_PROMPT]
 NegativePromptOption = app_commands.Range[str, 0, MAX_PROMPT]
 StrengthOption = app_commands.Range[float, 0.0, 1.0]
@@ -24,6 +28,8 @@ StepsOption = app_commands.Range[int, 1, MAX_STEPS]
 GuidanceOption = app_commands.Range[float, 0.0, MAX_GUIDANCE]
 SeedOption = app_commands.Range[int, 0, MAX_SEED]
 LoraOption = app_commands.Range[str, 1, MAX_NAME + 20]
+ModelOption = app_commands.Range[str, 1, MAX_CHOICE]
+PresetOption = app_commands.Range[str, 1, MAX_PRESET_NAME]
 CountOption = app_commands.Range[int, 1, MAX_COUNT]
 
 SHAPES = {
@@ -35,9 +41,6 @@ SHAPES = {
 }
 """Width to height of a picture that has no source to take its shape from."""
 SHAPE_CHOICES = [app_commands.Choice(name=name, value=name) for name in SHAPES]
-
-MAX_CHOICES = 25
-MAX_CHOICE = 100  # characters of a choice's name, and of a text value
 
 
 def strength_choices(typed: str) -> list[app_commands.Choice[float]]:

@@ -51,9 +51,9 @@ class PaintingCommands:
             guidance: options.GuidanceOption | None = None,
             seed: options.SeedOption | None = None,
             count: options.CountOption | None = None,
-            model: str | None = None,
+            model: options.ModelOption | None = None,
             lora: options.LoraOption | None = None,
-            preset: str | None = None,
+            preset: options.PresetOption | None = None,
         ) -> None:
             wish = Wish(
                 task="sketch",
@@ -90,9 +90,9 @@ class PaintingCommands:
             steps: options.StepsOption | None = None,
             guidance: options.GuidanceOption | None = None,
             seed: options.SeedOption | None = None,
-            model: str | None = None,
+            model: options.ModelOption | None = None,
             lora: options.LoraOption | None = None,
-            preset: str | None = None,
+            preset: options.PresetOption | None = None,
         ) -> None:
             wish = Wish(
                 prompt=prompt,
@@ -117,7 +117,7 @@ class PaintingCommands:
             image: discord.Attachment,
             prompt: options.NegativePromptOption = "",
             seed: options.SeedOption | None = None,
-            model: str | None = None,
+            model: options.ModelOption | None = None,
         ) -> None:
             wish = Wish(task="colorize", prompt=prompt, seed=seed)
             if model is None:
@@ -140,9 +140,9 @@ class PaintingCommands:
             guidance: options.GuidanceOption | None = None,
             seed: options.SeedOption | None = None,
             count: options.CountOption | None = None,
-            model: str | None = None,
+            model: options.ModelOption | None = None,
             lora: options.LoraOption | None = None,
-            preset: str | None = None,
+            preset: options.PresetOption | None = None,
         ) -> None:
             wish = Wish(
                 prompt=prompt,

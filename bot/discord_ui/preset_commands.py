@@ -13,7 +13,6 @@ from bot.discord_ui.wording import escaped
 from bot.jobs.presets import Presets
 from inference.presets import MAX_NAME, MAX_WORDS, Preset
 
-NameOption = app_commands.Range[str, 1, MAX_NAME]
 WordsOption = app_commands.Range[str, 0, MAX_WORDS]
 MAX_SHOWN = 120  # characters of a preset's words in the list
 
@@ -47,7 +46,7 @@ def save_preset_command(presets: Presets) -> _Command:
     @app_commands.checks.has_permissions(manage_guild=True)
     async def save(  # noqa: PLR0917  (Discord's options are parameters)
         interaction: _Interaction,
-        name: NameOption,
+        name: options.PresetOption,
         prefix: WordsOption = "",
         suffix: WordsOption = "",
         negative_prompt: WordsOption = "",
@@ -75,7 +74,7 @@ def remove_preset_command(presets: Presets) -> _Command:
     @app_commands.command(name="remove_preset", description="Removes a preset of this server")
     @app_commands.describe(name="Which one")
     @app_commands.checks.has_permissions(manage_guild=True)
-    async def remove(interaction: _Interaction, name: NameOption) -> None:
+    async def remove(interaction: _Interaction, name: options.PresetOption) -> None:
         await in_time(interaction, presets.remove(guild_of(interaction), name), ephemeral=True)
         await reply(interaction, panel(f"The preset {escaped(name, MAX_NAME)} is removed."))
 

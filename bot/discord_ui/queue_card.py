@@ -19,9 +19,20 @@ def queue_card(
     *,
     more: int,
     usage: Usage,
+    user_id: int,
+    channel_id: int | None,
 ) -> ui.LayoutView:
-    """jobs: running first, then in the expected order, with their places; more: not shown."""
-    lines = [_line(job, place) for job, place in jobs]
+    """jobs: running first, then in the expected order, with their places; more: not shown.
+
+    user_id, channel_id: who asks, and where. What was asked for in another channel they perhaps
+    may not read, so its words are shown to nobody but who wrote them.
+    """
+
+    def words(job: Job) -> str:
+        mine, here = job.origin.user_id == user_id, job.origin.channel_id == channel_id
+        return f" · {escaped(job.recipe.prompt, MAX_PROMPT)}" if mine or here else ""
+
+    lines = [_line(job, place) + words(job) for job, place in jobs]
     if more:
         lines.append(f"… and {more} more")
     return panel(
@@ -38,6 +49,4 @@ def _line(job: Job, place: QueuePlace | None) -> str:
         where = "begins now" if place is None else f"is number {place.position} in line"
         if place is not None and place.seconds is not None:
             where += f", done in about {duration(place.seconds)}"
-    return (
-        f"**#{job.id}** <@{job.origin.user_id}> {where} · {escaped(job.recipe.prompt, MAX_PROMPT)}"
-    )
+    return f"**#{job.id}** <@{job.origin.user_id}> {where}"

@@ -14,6 +14,7 @@ import aiohttp
 import discord
 
 from bot.discord_ui import cards
+from bot.discord_ui.acknowledge import passing
 from bot.discord_ui.flows import Flows, parent_of
 from bot.discord_ui.menus import job_of
 from bot.discord_ui.outbox import CLOCK_SKEW, MESSAGES_SEARCHED
@@ -21,7 +22,7 @@ from bot.discord_ui.replies import panel
 from bot.discord_ui.translate import explain
 from bot.discord_ui.wish import rerolled
 from bot.jobs.service import JobService
-from bot.model import Job, JobStatus, Origin, OriginKind
+from bot.model import UPLOAD_LIMIT, Job, JobStatus, Origin, OriginKind
 
 if TYPE_CHECKING:
     from bot.discord_ui.client import Palimpsest
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 
 DIE = "🎲"
 NOTICE_SECONDS = 20.0
-UPLOAD_LIMIT = 10 * 1024 * 1024
 TRIES, FIRST_PAUSE = 5, 1.0
 """Posting a placeholder, and seconds before the second of these tries; then twice as long."""
 
@@ -58,7 +58,7 @@ class Reactions:
             return
         if (payload.guild_id, payload.user_id) in self._told:
             return
-        with self._flows.underway():
+        with self._flows.underway.here():
             try:
                 await self._reroll(payload, payload.guild_id, me.id)
             except discord.Forbidden as error:
@@ -73,7 +73,8 @@ class Reactions:
         job = await self._record(payload, guild_id, me)
         if job is None:
             return
-        refusal = await self.carry_on(job)
+        with self._flows.held(job):
+            refusal = await self.carry_on(job)
         if refusal is not None:
             placeholder = (await self._service.get(job.id)).message_id
             told = await self._tell(payload, refusal, placeholder=placeholder)
@@ -109,17 +110,11 @@ class Reactions:
 
         resumed: whether a former run of the bot may have posted the placeholder.
 
-        Raises discord.HTTPException or aiohttp.ClientError when no placeholder can be posted. Where
-        Discord refuses it the row is given up, because nobody knows of it and it could be told
-        nowhere; where Discord only cannot be reached it stays RECEIVED, for the next start.
+        Raises discord.HTTPException, aiohttp.ClientError or OSError when no placeholder can be
+        posted: it was tried often enough, or Discord refuses it.
         """
         if job.message_id is None:
-            try:
-                message_id = await self._placeholder(job, resumed=resumed)
-            except discord.HTTPException as error:
-                if not _passing(error):
-                    await self._flows.abandon(job, "Nothing can be posted in this channel.")
-                raise
+            message_id = await self._placeholder(job, resumed=resumed)
             await self._service.set_message(job.id, message_id)
         return await self._flows.submit(job)
 
@@ -140,7 +135,7 @@ class Reactions:
                     nonce=f"palimpsest-ask-{job.id}",
                 )
             except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-                if attempt == TRIES or not _passing(error):
+                if attempt == TRIES or not passing(error):
                     raise
                 log.warning("The placeholder of job %s is posted again: %r", job.id, error)
                 await asyncio.sleep(FIRST_PAUSE * 2 ** (attempt - 1))
@@ -204,10 +199,3 @@ class Reactions:
 
     def _channel(self, channel_id: int) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(channel_id)
-
-
-def _passing(error: BaseException) -> bool:
-    """Whether Discord or the network only fails now, and may have done it all the same."""
-    return (
-        not isinstance(error, discord.HTTPException) or error.status == 429 or error.status >= 500
-    )

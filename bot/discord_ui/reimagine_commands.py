@@ -52,9 +52,9 @@ class ReimagineCommands:
             guidance: options.GuidanceOption | None = None,
             seed: options.SeedOption | None = None,
             count: options.CountOption | None = None,
-            model: str | None = None,
+            model: options.ModelOption | None = None,
             lora: options.LoraOption | None = None,
-            preset: str | None = None,
+            preset: options.PresetOption | None = None,
             loops: LoopsOption | None = None,
             match_colours: bool = False,
         ) -> None:
@@ -100,9 +100,9 @@ class ReimagineCommands:
             guidance: options.GuidanceOption | None = None,
             seed: options.SeedOption | None = None,
             count: options.CountOption | None = None,
-            model: str | None = None,
+            model: options.ModelOption | None = None,
             lora: options.LoraOption | None = None,
-            preset: str | None = None,
+            preset: options.PresetOption | None = None,
         ) -> None:
             wish = Wish(
                 task="variations",

@@ -11,12 +11,13 @@ from bot.discord_ui.flows import guild_of
 from bot.discord_ui.policy_card import changed, policy_card
 from bot.discord_ui.preset_commands import remove_preset_command, save_preset_command
 from bot.discord_ui.replies import reply
+from bot.jobs.policy import MAX_WINDOW_MINUTES
 from bot.jobs.presets import Presets
 from bot.jobs.service import JobService
 from bot.model import GuildPolicy
 
 BudgetOption = app_commands.Range[float, 1.0, 1_000_000.0]
-MinutesOption = app_commands.Range[int, 1, 7 * 24 * 60]
+MinutesOption = app_commands.Range[int, 1, MAX_WINDOW_MINUTES]
 WaitingOption = app_commands.Range[int, 1, 1000]
 # Threads are not listed: they follow their channel.
 Channel = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.ForumChannel

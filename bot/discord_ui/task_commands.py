@@ -94,7 +94,7 @@ class TaskCommands:
             steps: options.StepsOption | None = None,
             seed: options.SeedOption | None = None,
             count: options.CountOption | None = None,
-            model: str | None = None,
+            model: options.ModelOption | None = None,
         ) -> None:
             wish = Wish(
                 task="edit",
@@ -138,9 +138,9 @@ class TaskCommands:
             guidance: options.GuidanceOption | None = None,
             seed: options.SeedOption | None = None,
             count: options.CountOption | None = None,
-            model: str | None = None,
+            model: options.ModelOption | None = None,
             lora: options.LoraOption | None = None,
-            preset: str | None = None,
+            preset: options.PresetOption | None = None,
         ) -> None:
             wish = Wish(
                 task="outpaint",
@@ -176,7 +176,7 @@ class TaskCommands:
             creativity: CreativityOption = _UPSCALE.creativity,
             prompt: options.NegativePromptOption = "",
             seed: options.SeedOption | None = None,
-            model: str | None = None,
+            model: options.ModelOption | None = None,
         ) -> None:
             wish = Wish(
                 task="upscale",

@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 UNKNOWN_INTERACTION = 10062
 ALREADY_ACKNOWLEDGED = 40060
 
-MAX_TYPED = 1500  # characters; a message holds 2000
+MAX_SAID = 2000  # characters that a message holds
+MAX_TYPED = 1500
 
 
 def explain(error: BaseException, *, doing: str) -> str:
@@ -44,6 +45,11 @@ def explain(error: BaseException, *, doing: str) -> str:
         return text
     reference = secrets.token_hex(4)
     log.error("Reference %s: %s failed", reference, doing, exc_info=cause)
+    return no_fault_of_yours(reference)
+
+
+def no_fault_of_yours(reference: str) -> str:
+    """What a member is told of a failure that the log has under this reference."""
     return (
         "Something went wrong here that is not your doing. "
         f"The owner of this bot finds it in the log as `{reference}`."
@@ -98,7 +104,12 @@ async def answer(
 
 
 async def say(interaction: discord.Interaction[Any], text: str) -> bool:
-    """Says something privately, whatever was answered before; whether it arrived."""
+    """Says something privately, whatever was answered before; whether it arrived.
+
+    What is too long ends in "…".
+    """
+    if len(text) > MAX_SAID:
+        text = text[: MAX_SAID - 1] + "…"
     try:
         if not interaction.response.is_done():
             await interaction.response.send_message(text, ephemeral=True)

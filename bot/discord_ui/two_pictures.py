@@ -74,9 +74,9 @@ class TwoPictureCommands:
             guidance: options.GuidanceOption | None = None,
             seed: options.SeedOption | None = None,
             count: options.CountOption | None = None,
-            model: str | None = None,
+            model: options.ModelOption | None = None,
             lora: options.LoraOption | None = None,
-            preset: str | None = None,
+            preset: options.PresetOption | None = None,
         ) -> None:
             if padding is not None and area != "masked":
                 raise UserError(
@@ -130,9 +130,9 @@ class TwoPictureCommands:
             guidance: options.GuidanceOption | None = None,
             seed: options.SeedOption | None = None,
             count: options.CountOption | None = None,
-            model: str | None = None,
+            model: options.ModelOption | None = None,
             lora: options.LoraOption | None = None,
-            preset: str | None = None,
+            preset: options.PresetOption | None = None,
         ) -> None:
             wish = Wish(
                 task="blend",
@@ -177,9 +177,9 @@ class TwoPictureCommands:
             guidance: options.GuidanceOption | None = None,
             seed: options.SeedOption | None = None,
             count: options.CountOption | None = None,
-            model: str | None = None,
+            model: options.ModelOption | None = None,
             lora: options.LoraOption | None = None,
-            preset: str | None = None,
+            preset: options.PresetOption | None = None,
         ) -> None:
             wish = Wish(
                 task="style",

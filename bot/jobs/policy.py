@@ -4,13 +4,14 @@ Every sentence names the limit and the nearest legal value, or says when there i
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.errors import NotPermitted, QueueFull, RateLimited, Refused
 from bot.model import GuildPolicy
 from bot.storage.usage import Charge, Load
+from inference.options import Upscale
 from inference.request import MAX_COUNT, MAX_STEPS, Recipe
 
 MAX_WINDOW_MINUTES = 7 * 24 * 60
@@ -171,15 +172,35 @@ def _check_queue(policy: GuildPolicy, load: Load) -> None:
 
 
 def _what_fits(recipe: Recipe, price: Callable[[Recipe], float], budget: float) -> str:
-    """The nearest smaller recipe within the budget: fewer pictures, else fewer steps."""
-    for count in range(recipe.count - 1, 0, -1):
-        if price(recipe.change(count=count)) <= budget:
-            return f"with count {count} it would fit"
-    for steps in range(recipe.steps - 1, 0, -1):
-        if price(recipe.change(count=1, steps=steps)) <= budget:
-            one = " and count 1" if recipe.count > 1 else ""
-            return f"with steps {steps}{one} it would fit"
+    """The nearest smaller recipe within the budget, else what no recipe can help."""
+    for words, smaller in _smaller(recipe):
+        if price(smaller) <= budget:
+            return f"with {words} it would fit"
+    if isinstance(recipe.options, Upscale):
+        return "only a smaller factor or a smaller picture would fit"
+    if not recipe.paints:
+        return "only a smaller picture would fit"
+    if recipe.strengths:
+        return "even one step of each picture would not fit; /reimagine makes one picture"
     return "even one step of one picture would not fit"
+
+
+def _smaller(recipe: Recipe) -> Iterator[tuple[str, Recipe]]:
+    """What costs less, nearest first, by what a member can change: its words, and the recipe."""
+    if isinstance(recipe.options, Upscale):
+        for tenths in range(math.ceil(recipe.options.creativity * 10) - 1, -1, -1):
+            options = replace(recipe.options, creativity=tenths / 10)
+            yield f"creativity {options.creativity:g}", recipe.change(options=options)
+        return
+    if not recipe.paints:
+        return
+    # A ladder has one picture for each strength: nobody asks for their number.
+    several = recipe.count > 1 and not recipe.strengths
+    for count in range(recipe.count - 1, 0, -1) if several else ():
+        yield f"count {count}", recipe.change(count=count)
+    single = recipe.change(count=1) if several else recipe
+    for steps in range(recipe.steps - 1, 0, -1):
+        yield f"steps {steps}{' and count 1' if several else ''}", single.change(steps=steps)
 
 
 def _fits(total: float, budget: float) -> bool:

@@ -27,7 +27,6 @@ class Actor:
 
     user_id: int
     manages_messages: bool
-    manages_guild: bool = False
 
 
 class JobService:

@@ -8,7 +8,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy import URL, Connection, Engine, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -41,11 +41,23 @@ def parse_url(url: str) -> URL:
 
 
 def migrate(url: URL, revision: str = "head") -> None:
-    """Brings the schema up to `revision`; blocking."""
+    """Brings the schema up to `revision`, wholly or not at all; blocking."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["url"] = url
     command.upgrade(config, revision)
+
+
+def begin_plainly(engine: Engine) -> None:
+    """Transactions begin with BEGIN, before whatever comes first in them.
+
+    The driver would begin them itself, but only before a row is changed: what is done to the
+    schema would be committed statement by statement.
+
+    Connections with the execution option `writes` own the database from BEGIN on.
+    """
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
 
 
 class Database:
@@ -73,8 +85,7 @@ class Database:
         parsed = parse_url(url)
         await asyncio.to_thread(_prepare, parsed)
         engine = create_async_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
-        event.listen(engine.sync_engine, "connect", _on_connect)
-        event.listen(engine.sync_engine, "begin", _on_begin)
+        begin_plainly(engine.sync_engine)
         try:
             yield cls(engine)
         finally:
@@ -113,7 +124,6 @@ def _prepare(url: URL) -> None:
 
 
 def _on_connect(dbapi_connection: Any, _record: object) -> None:
-    # Transactions are begun by _on_begin, not guessed by the driver.
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")

@@ -156,13 +156,21 @@ class ImageStore:
     async def _sweep_orphans(self, now: datetime) -> None:
         """Removes files that got no row, or lost it."""
         before = (now - GRACE).timestamp()
-        for name in await asyncio.to_thread(self._files.older_than, before):
-            async with self._lock(name):
-                async with self._database.read() as connection:
-                    known = select(images.c.sha).where(images.c.sha == name)
-                    if await connection.scalar(known) is not None:
-                        continue
-                await asyncio.to_thread(self._files.remove, name)
+        names = await asyncio.to_thread(self._files.older_than, before)
+        async with self._database.read() as connection:
+            known = set(await connection.scalars(select(images.c.sha)))
+        for name in names:
+            if name not in known:
+                await self._remove_orphan(name)
+
+    async def _remove_orphan(self, name: str) -> None:
+        """Removes a file unless it has come to a row."""
+        async with self._lock(name):
+            async with self._database.read() as connection:
+                row = select(images.c.sha).where(images.c.sha == name)
+                if await connection.scalar(row) is not None:
+                    return
+            await asyncio.to_thread(self._files.remove, name)
 
     async def _total_size(self) -> int:
         async with self._database.read() as connection:

@@ -121,7 +121,7 @@ jobs = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("queued_at", UtcDateTime),
     Column("started_at", UtcDateTime),
-    Column("finished_at", UtcDateTime, index=True),
+    Column("finished_at", UtcDateTime),
     Column("deleted_at", UtcDateTime),
     # How the pictures were made, for making them again bit for bit.
     Column("steps_run", Integer),
@@ -133,6 +133,7 @@ jobs = Table(
     Column("run_versions", JSON(none_as_null=True)),
     Column("run_notes", JSON(none_as_null=True)),
     Index(None, "status", "guild_id", "user_id"),
+    Index(None, "status", "finished_at"),
     Index(None, "guild_id", "queued_at"),
     # An id is on buttons for ever, so none is ever given out twice.
     sqlite_autoincrement=True,

@@ -1,6 +1,6 @@
 """The gallery: the newest pictures with what made them, as one page without scripts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 
 from bot.model import Job
@@ -34,9 +34,23 @@ def _figure(job: Job) -> str:
         f'<a href="/pictures/{sha}"><img src="/pictures/{sha}" alt="{prompt}" loading="lazy"></a>'
         for sha in job.results
     )
-    used = f"#{job.id} · strength {job.recipe.strength:g} · seed {job.recipe.seed}"
     return (
         f'<figure><div class="pictures">{pictures}</div>'
-        f"<figcaption>{prompt}<br><small>{used} · {escape(job.recipe.model)}</small>"
+        f"<figcaption>{prompt}<br><small>{escape(' · '.join(_used(job)))}</small>"
         "</figcaption></figure>"
     )
+
+
+def _used(job: Job) -> Iterator[str]:
+    """What it was made with, as far as it means something to the task."""
+    recipe = job.recipe
+    yield f"#{job.id}"
+    if recipe.strengths:
+        yield f"strengths {recipe.strengths[0]:g} to {recipe.strengths[-1]:g}"
+    elif recipe.has_strength and not job.imagined:
+        yield f"strength {recipe.strength:g}"
+    if recipe.paints:
+        yield f"seed {recipe.seed}"
+        yield recipe.model
+    else:
+        yield recipe.task

@@ -27,7 +27,7 @@ class Executor(Protocol):
 
     @property
     def problem(self) -> str | None:
-        """For the owner's log and `/queue`: why the state is FAILED, or why a dead process is
+        """For the owner's log and pages: why the state is FAILED, or why a dead process is
         being replaced; None when there is nothing to tell."""
 
     @property

@@ -251,8 +251,9 @@ async def ended(here: Studio, text: str) -> Job:
     """The job that ended with this text, once nobody needs to be told any more."""
     async with asyncio.timeout(30):
         while True:
-            (job,) = [one for one in await all_jobs(here) if one.error == text]
-            if job.delivery is not DeliveryState.PENDING:
+            found = [one for one in await all_jobs(here) if one.error == text]
+            if found and found[0].delivery is not DeliveryState.PENDING:
+                (job,) = found
                 return job
             await asyncio.sleep(0.01)
 

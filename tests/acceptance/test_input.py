@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from discord import AppCommandOptionType, app_commands
 from input_studio import (
     Studio,
     ask,
@@ -62,6 +63,18 @@ async def test_bands_models_and_own_jobs_are_offered(here: Studio) -> None:
     assert await here.sandbox.member("jun").autocomplete("studio", "cancel", "job", "") == []
     here.painter.resume()
     await gallery(running)
+
+
+async def test_no_text_can_be_typed_that_is_longer_than_an_answer(here: Studio) -> None:
+    texts = [
+        option
+        for command in here.client.tree.walk_commands()
+        if isinstance(command, app_commands.Command)
+        for option in command.parameters
+        if option.type is AppCommandOptionType.string and not option.choices
+    ]
+    assert {"model", "preset", "prompt"} <= {option.name for option in texts}
+    assert [option.name for option in texts if option.max_value is None] == []
 
 
 async def test_refusals_before_a_row_are_private_and_immediate(here: Studio) -> None:

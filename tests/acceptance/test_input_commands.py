@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from input_studio import (
+    SOURCE,
     Studio,
     ask,
     everything,
@@ -52,6 +53,23 @@ async def test_the_queue_shows_what_runs_and_waits_and_what_was_used(here: Studi
     here.painter.resume()
     for one in asked:
         await gallery(one)
+
+
+async def test_the_queue_quotes_only_what_who_asks_may_read(here: Studio) -> None:
+    ada, jun = here.sandbox.member("ada"), here.sandbox.member("jun")
+    here.painter.pause()
+    asked = await ada.slash("gallery", "reimagine", image=SOURCE, prompt="a surprise")
+    card = await asked.wait_for(lambda post: post.buttons)
+    for who, channel, quoted in (
+        (jun, "studio", False),
+        (jun, "gallery", True),
+        (ada, "studio", True),
+    ):
+        text = await told(here, await who.slash(channel, "queue"))
+        assert f"#{job_id(card)}" in text
+        assert ("a surprise" in text) is quoted
+    here.painter.resume()
+    await gallery(asked)
 
 
 async def test_settings_are_for_who_manages_the_server(here: Studio) -> None:

@@ -79,11 +79,25 @@ async def test_a_picture_of_another_program_is_run_over_itself(here: Studio) -> 
     described = await answer(here, asked)
     assert "made with AUTOMATIC1111" in described.text
     assert "@everyone" not in described.text
+    assert "Seeds go from" not in described.text
     again = await gallery(await ada.press(described, label="Run it over this picture"))
     recipe = (await here.service.get(job_id(again))).recipe
     assert (recipe.prompt, recipe.negative_prompt) == ("a castle @everyone", "fog")
     assert (recipe.seed, recipe.steps, recipe.guidance) == (99, 18, 6.5)
     assert (recipe.strength, recipe.scheduler) == (0.45, "euler-a")
+
+
+async def test_a_seed_that_is_too_large_here_is_said_and_left_out(here: Studio) -> None:
+    ada = here.sandbox.member("ada")
+    inputs = {"seed": 156680208700286, "steps": 20, "cfg": 8, "positive": "a", "negative": "b"}
+    file = foreign(prompt=json.dumps({"3": {"inputs": inputs}}))
+    described = await answer(here, await ada.slash("studio", "describe", image=file))
+    assert "seed 156680208700286" in described.text
+    assert "Seeds go from 0 to 4294967295 here" in described.text
+    again = await gallery(await ada.press(described, label="Run it over this picture"))
+    recipe = (await here.service.get(job_id(again))).recipe
+    assert (recipe.steps, recipe.guidance) == (20, 8)
+    assert recipe.seed != 156680208700286
 
 
 async def test_what_cannot_be_run_again_here_is_refused_with_the_limit(here: Studio) -> None:
@@ -102,6 +116,7 @@ async def test_a_picture_that_says_nothing(here: Studio, file: tuple[str, bytes]
     jun = here.sandbox.member("jun")
     described = await answer(here, await jun.slash("studio", "describe", image=file))
     assert "does not say what made it" in described.text
+    assert "exactly this file" in described.text
     assert described.buttons == ()
 
 

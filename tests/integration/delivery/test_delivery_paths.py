@@ -121,15 +121,18 @@ async def test_a_lost_channel_ends_the_delivery(
     assert all(f"-{job.id}-" not in str(call.files) for call in discord_server.calls[calls:])
 
 
+@pytest.mark.parametrize(("task", "again"), [("img2img", "reroll"), ("denoise", "again")])
 async def test_without_the_right_to_attach_it_is_said_in_words(
-    studio: Studio, discord_server: Discord
+    studio: Studio, discord_server: Discord, task: str, again: str
 ) -> None:
     discord_server.fail(403, 50013, when=lambda call: bool(call.files))
-    job = await studio.ask()
+    job = await studio.ask(task=task)
     async with studio.delivering():
         await studio.finish(job)
         job = await studio.settled(job)
     assert "may not attach files" in discord_server.calls[-1].texts
+    assert "press the first button below" in discord_server.calls[-1].texts
+    assert discord_server.calls[-1].buttons[0] == again
     assert discord_server.calls[-1].files == {}
     assert job.delivery is DeliveryState.DELIVERED
 

@@ -220,5 +220,5 @@ async def test_what_is_deleted_meanwhile_is_tried_no_longer(
         await studio.finish(job)
         await discord_server.until(lambda: discord_server.of("POST"))
         await studio.service.delete(job.id, Actor(user_id=33, manages_messages=False))
-        await studio.until(job, lambda _: not delivering.busy)
+        await studio.until(job, lambda _: not delivering._delivering)
     assert ends(discord_server, job) == []

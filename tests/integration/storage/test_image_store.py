@@ -3,11 +3,13 @@
 import asyncio
 import hashlib
 import os
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Gone
 from bot.storage.images import GRACE
@@ -186,6 +188,32 @@ async def test_dying_between_file_and_row_leaves_nothing_broken(
     # And with the orphan there, a put is as good as ever.
     sha = await _put(log, 1)
     assert await log.images.get(sha) == png(1)
+
+
+async def test_a_sweep_asks_no_more_for_more_files(
+    log: JobLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = 0
+    read = log.database.read
+
+    def counted() -> AbstractAsyncContextManager[AsyncConnection]:
+        nonlocal reads
+        reads += 1
+        return read()
+
+    monkeypatch.setattr(log.database, "read", counted)
+    old = (log.clock() - 2 * GRACE).timestamp()
+    asked = []
+    for shades in (range(2), range(2, 9)):
+        for shade in shades:
+            await _put(log, shade)
+        for path in _files(log):
+            os.utime(path, (old, old))
+        reads = 0
+        assert await log.images.sweep(max_age=DAY, max_bytes=PLENTY) == 0
+        asked.append(reads)
+    assert len(_files(log)) == 9
+    assert asked[0] == asked[1]
 
 
 async def test_a_write_that_fails_leaves_no_part(

@@ -1,6 +1,7 @@
 """The migrations arrive at the tables in code, and go back to nothing."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,19 @@ from bot.storage.rows import job_of, select_jobs
 from bot.storage.tables import metadata
 from inference.request import Recipe
 
+KILLED_AFTER = """
+import os, signal, sys
+from sqlalchemy import Engine, event, make_url
+from bot.storage.database import migrate
+
+@event.listens_for(Engine, "after_cursor_execute")
+def killed(connection, cursor, statement, *_):
+    if sys.argv[2] in " ".join(statement.split()):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+migrate(make_url(sys.argv[1]))
+"""
+
 
 @pytest.fixture
 def engine(tmp_path: Path):
@@ -28,6 +42,11 @@ def engine(tmp_path: Path):
 
 def _tables(engine: Engine) -> set[str]:
     return set(inspect(engine).get_table_names()) - {"alembic_version"}
+
+
+def _schema(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return [*connection.scalars(text("SELECT sql FROM sqlite_master ORDER BY name"))]
 
 
 def _down(engine: Engine) -> None:
@@ -74,6 +93,29 @@ def test_a_job_from_before_second_pictures_comes_back_without_one(engine: Engine
     with engine.connect() as connection:
         (job,) = map(job_of, connection.execute(select_jobs()).mappings())
     assert (job.recipe.prompt, job.second_url, job.second) == ("x", None, None)
+
+
+@pytest.mark.parametrize(
+    ("before", "last"),
+    [
+        (None, "CREATE TABLE jobs"),
+        (None, "INSERT INTO alembic_version"),
+        ("0003", "ADD COLUMN second_url"),
+        ("0003", "CREATE INDEX ix_jobs_second"),
+    ],
+)
+def test_a_migration_killed_half_way_changed_nothing_and_the_next_start_goes_through(
+    tmp_path: Path, engine: Engine, before: str | None, last: str
+) -> None:
+    if before is not None:
+        migrate(engine.url, before)
+    was = _schema(engine)
+    program = [sys.executable, "-c", KILLED_AFTER, str(engine.url), last]
+    killed = subprocess.run(program, check=False, cwd=Path(__file__).parents[3], timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert _schema(engine) == was
+    migrate(engine.url)
+    assert _tables(engine) == set(metadata.tables)
 
 
 def test_the_command_line_migrates_what_the_settings_name(tmp_path: Path) -> None:

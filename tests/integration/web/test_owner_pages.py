@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -15,6 +16,7 @@ from bot.storage.statistics import Statistics
 from bot.web.metrics import quantile
 from bot.web.server import OwnerPages
 from inference.executors.base import ExecutorState
+from inference.options import Denoise, Edit, Upscale
 from inference.request import Recipe
 from inference.result import GenerationResult
 
@@ -55,14 +57,16 @@ async def pages(
         yield session
 
 
-async def _finished_job(database: Database, tmp_path: Path, prompt: str) -> str:
+async def _finished_job(
+    database: Database, tmp_path: Path, prompt: str, *, imagined: bool = False, **recipe: Any
+) -> str:
     store = JobStore(database)
     images = ImageStore(database, tmp_path / "pictures")
     sha = await images.put(b"\x89PNG picture", role="source", width=8, height=8)
     origin = Origin(kind=OriginKind.REACTION, guild_id=1, channel_id=2, user_id=3)
-    job, _ = await store.receive(recipe=Recipe(prompt=prompt), origin=origin)
+    job, _ = await store.receive(recipe=Recipe(prompt=prompt, **recipe), origin=origin)
     await store.enqueue(
-        job.id, source=sha, width=8, height=8, cost=2.5,
+        job.id, source=None if imagined else sha, width=8, height=8, cost=2.5,
         window=timedelta(hours=1), admit=lambda load: None,
     )  # fmt: skip
     await store.claim()
@@ -113,6 +117,26 @@ async def test_the_gallery_shows_pictures_and_runs_nobodys_markup(
         assert await answer.read() == b"\x89PNG picture"
     async with pages.get("/pictures/" + "0" * 64) as answer:
         assert answer.status == 404
+
+
+@pytest.mark.parametrize(
+    ("job", "used"),
+    [
+        ({}, "#1 · strength 0.6 · seed 7 · pocket"),
+        ({"imagined": True, "strength": 1.0}, "#1 · seed 7 · pocket"),
+        ({"strengths": (0.3, 0.6), "count": 2}, "#1 · strengths 0.3 to 0.6 · seed 7 · pocket"),
+        ({"task": "edit", "options": Edit()}, "#1 · seed 7 · pocket"),
+        ({"task": "upscale", "options": Upscale(creativity=0.3)}, "#1 · seed 7 · pocket"),
+        ({"task": "upscale", "options": Upscale()}, "#1 · upscale"),
+        ({"task": "denoise", "options": Denoise()}, "#1 · denoise"),
+    ],
+)
+async def test_the_gallery_says_only_what_means_something(
+    pages: aiohttp.ClientSession, database: Database, tmp_path: Path, job: Any, used: str
+) -> None:
+    await _finished_job(database, tmp_path, "a boat", seed=7, **job)
+    async with pages.get("/") as answer:
+        assert f"<small>{used}</small>" in await answer.text()
 
 
 async def test_the_gallery_goes_back_page_by_page(

@@ -1,10 +1,11 @@
 import logging
 import re
+from typing import Any
 
 import pytest
 from discord import AppCommandOptionType, app_commands
 
-from bot.discord_ui.translate import explain
+from bot.discord_ui.translate import explain, say
 from bot.errors import BadPicture, Gone, NotPermitted, QueueFull, RateLimited, Refused, UserError
 from inference.errors import ModelError, PictureError, RequestError
 
@@ -67,3 +68,27 @@ def test_everything_else_is_a_reference_that_is_in_the_log(error, caplog) -> Non
     assert "/reimagine" in record.getMessage()
     assert record.exc_info is not None
     assert record.exc_info[1] is error
+
+
+class _Answered:
+    """An interaction that was not answered yet."""
+
+    def __init__(self) -> None:
+        self.response = self
+        self.said: list[str] = []
+
+    def is_done(self) -> bool:
+        return False
+
+    async def send_message(self, text: str, *, ephemeral: bool) -> None:
+        assert ephemeral
+        self.said.append(text)
+
+
+@pytest.mark.parametrize("length", [1999, 2000, 2001, 6000])
+async def test_no_message_is_longer_than_discord_takes(length: int) -> None:
+    interaction: Any = _Answered()
+    assert await say(interaction, "x" * length)
+    (said,) = interaction.said
+    assert len(said) == min(length, 2000)
+    assert said.endswith("…") is (length > 2000)

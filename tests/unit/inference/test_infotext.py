@@ -3,6 +3,7 @@
 import pytest
 
 from inference.infotext import read_infotext, write_infotext
+from inference.options import Upscale
 from inference.request import Recipe
 
 
@@ -32,6 +33,11 @@ def test_text_to_image_has_no_denoising_strength_and_an_unnamed_scheduler_its_cl
     text = write(Recipe(prompt="", strength=1))
     assert text.startswith("Steps: 20, Sampler: DDIMScheduler, CFG")
     assert "Denoising" not in text
+
+
+def test_no_strength_is_said_that_means_nothing_to_the_task() -> None:
+    recipe = Recipe(prompt="", task="upscale", options=Upscale(creativity=0.5), strength=0.6)
+    assert "Denoising" not in write(recipe)
 
 
 @pytest.mark.parametrize("prompt", ["", "one", "a\nb", "Steps of stone: many, many"])

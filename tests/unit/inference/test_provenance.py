@@ -12,10 +12,11 @@ from PIL import Image, PngImagePlugin
 
 from inference.encoding import encode_for_upload
 from inference.errors import PictureError
+from inference.options import Denoise
 from inference.provenance import Provenance, provenance_of
 from inference.request import Recipe
 from inference.result import GeneratedImage, GenerationResult
-from inference.stamps import stamped, without_text
+from inference.stamps import OWN, stamped, without_text
 from inference.texts import read_texts
 
 RECIPE = Recipe(
@@ -131,6 +132,12 @@ def test_pillow_reads_both_texts() -> None:
         assert picture.text["parameters"].startswith("a lighthouse in fog, 灯台\nNegative prompt:")
         own = json.loads(picture.text["palimpsest"])
     assert own["revision"] == result.revision
+
+
+def test_what_no_model_painted_does_not_pretend_that_one_did() -> None:
+    image, result = made()
+    recipe = Recipe(prompt="", task="denoise", options=Denoise())
+    assert list(read_texts(stamped(image, recipe, result))) == [OWN]
 
 
 def test_the_same_picture_again_has_the_same_bytes() -> None:

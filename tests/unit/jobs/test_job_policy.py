@@ -146,6 +146,42 @@ def test_what_can_never_fit_says_what_would(
     assert caught.value.retry_at is None
 
 
+@pytest.mark.parametrize(
+    ("recipe", "budget", "text"),
+    [
+        ({"strengths": (0.2, 0.5, 1.0)}, 30, "; with steps 5 it would fit"),
+        (
+            {"strengths": (0.2, 0.5, 1.0)},
+            1,
+            "; even one step of each picture would not fit; /reimagine makes one picture",
+        ),
+        (
+            {"task": "upscale", "options": Upscale(creativity=0.95)},
+            30,
+            "; with creativity 0.5 it would fit",
+        ),
+        (
+            {"task": "upscale", "options": Upscale(creativity=0.3)},
+            1.5,
+            "; with creativity 0 it would fit",
+        ),
+        ({"task": "upscale"}, 0.5, "; only a smaller factor or a smaller picture would fit"),
+        ({"task": "denoise"}, 0.5, "; only a smaller picture would fit"),
+    ],
+)
+def test_only_what_a_member_can_change_is_advised(
+    recipe: dict[str, Any], budget: float, text: str
+) -> None:
+    policy = replace(POLICY, member_budget=budget)
+    with pytest.raises(RateLimited, match=re.escape(text) + r"\.$"):
+        admit(
+            policy,
+            _load(),
+            recipe=Recipe(prompt="x", **recipe),
+            price=lambda wanted: wanted.cost(1000, 1000),
+        )
+
+
 def test_the_servers_whole_budget_is_named_too() -> None:
     policy = replace(POLICY, member_budget=1000, guild_budget=50)
     with pytest.raises(RateLimited, match="more than the server’s whole budget of 50"):
