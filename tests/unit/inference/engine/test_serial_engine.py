@@ -62,6 +62,8 @@ class Strokes:
             self.tidied += 1
         if request.prompt == "fail":
             raise ZeroDivisionError
+        if request.prompt == "lose the device":
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
         return picture
 
 
@@ -240,6 +242,13 @@ def test_what_is_wrong_with_one_request_strikes_no_other(engine: SerialEngine) -
     assert isinstance(results[4], PictureError)
     assert isinstance(results[5], ZeroDivisionError)
     assert isinstance(results[6], GenerationResult)
+
+
+def test_a_lost_device_strikes_all_and_is_raised(engine: SerialEngine) -> None:
+    """The process must end by it: in this one no later request could be painted either."""
+    engine.submit(0, ask(prompt="lose the device"), ignore)
+    with pytest.raises(RuntimeError, match="CUDA error"):
+        finish(engine)
 
 
 def test_a_picture_of_another_size_is_scaled_and_that_is_said(
