@@ -268,7 +268,7 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
 
 
 LIES: list[Any] = [None, True, -1, 1.5, 1e400, "x", "7", [], ["1", 0], {}, {"name": 3}, 10**30]
-KINDS = {
+KINDS: dict[str, Any] = {
     "seed": int | None,
     "steps": int | None,
     "guidance": float | None,
