@@ -80,7 +80,7 @@ def inpaint(request: GenerationRequest, info: ModelInfo) -> Program:
     size = request.size(source.size, info.pixel_budget)
     if size != source.size:
         source = source.resize(size, Image.Resampling.LANCZOS)
-        mask = mask.resize(size, Image.Resampling.NEAREST)
+        mask = scaled_mask(mask, size)
     if request.strength == 0:
         seeds = map(request.seed_of, range(request.count))
         return Product(images=tuple(finished(source, seed) for seed in seeds))
