@@ -16,7 +16,7 @@ from inference.request import GenerationRequest
 from inference.result import GeneratedImage
 from inference.sizes import work_size
 from inference.tasks.control_picture import control_picture
-from inference.tasks.files import finished, opened
+from inference.tasks.files import alike, finished, opened
 from inference.tasks.match import matched
 from inference.tasks.treatment import PLAIN, TREATMENTS, Treatment
 
@@ -173,6 +173,4 @@ class Img2Img:
 
     def unchanged(self) -> tuple[GeneratedImage, ...]:
         """What strength 0 gives: the source itself."""
-        return tuple(
-            finished(self.source, self.request.seed_of(i)) for i in range(self.request.count)
-        )
+        return alike(self.source, self.request)

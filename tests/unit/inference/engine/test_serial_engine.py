@@ -173,11 +173,14 @@ def test_requests_run_in_the_order_they_came(engine: SerialEngine) -> None:
 
 
 def test_strength_0_gives_the_source_and_runs_nothing(engine: SerialEngine, model: Strokes) -> None:
-    engine.submit(0, ask(strength=0, count=2, negative_prompt="fog", guidance=9), ignore)
+    engine.submit(0, ask(strength=0, count=2, seed=7, negative_prompt="fog", guidance=9), ignore)
     (outcome,) = engine.step()
     assert pixel(outcome) == pixel(outcome, 1) == (0, 128, 128)
     assert isinstance(outcome.result, GenerationResult)
     assert (outcome.result.steps_run, outcome.result.notes) == (0, ())
+    first, second = outcome.result.images
+    assert (first.seed, second.seed) == (7, 8)
+    assert first.data is second.data  # written once: that takes as long as several steps
     assert model.strokes == 0
 
 
