@@ -197,7 +197,7 @@ class SerialEngine:
         due = now - job.previewed >= self._settings.preview_seconds
         if report.preview is not None and due and report.done < report.total:
             job.previewed = now
-            preview = report.preview()
+            preview = _drawn(report.preview)
         job.on_progress(Progress(step=report.done, steps=report.total, preview=preview))
 
     def _result(self, job: _Job) -> GenerationResult:
@@ -226,6 +226,17 @@ class SerialEngine:
             started=job.started,
             finished=self._clock(),
         )
+
+
+def _drawn(preview: Callable[[], bytes]) -> bytes | None:
+    """None where that failed, for whatever reason: the picture itself matters more."""
+    try:
+        return preview()
+    except Exception as error:
+        if is_device_lost(error):
+            raise
+        _log.warning("There is no preview: %s: %s", type(error).__name__, error)
+        return None
 
 
 @dataclass(kw_only=True, slots=True, eq=False)

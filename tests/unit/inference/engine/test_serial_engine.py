@@ -35,6 +35,7 @@ class Strokes:
         self.tidied = 0
         self.kept: list[weakref.ref[Image.Image]] = []
         self.size: tuple[int, int] | None = None
+        self.preview = ""
 
     def prepare(self, request: GenerationRequest) -> None:
         if request.negative_prompt:
@@ -57,7 +58,7 @@ class Strokes:
         try:
             for done in range(1, request.steps + 1):
                 self.strokes += 1
-                step(done, request.steps, partial(b"%d".__mod__, done))
+                step(done, request.steps, partial(self._drawn, done))
         finally:
             self.tidied += 1
         if request.prompt == "fail":
@@ -65,6 +66,11 @@ class Strokes:
         if request.prompt == "lose the device":
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
         return picture
+
+    def _drawn(self, done: int) -> bytes:
+        if self.preview:
+            raise RuntimeError(self.preview)
+        return b"%d" % done
 
 
 class Clock:
@@ -158,6 +164,17 @@ def test_progress_counts_the_steps_of_all_pictures_and_previews_are_rare(
     assert seen == [
         (1, 6, b"1"), (2, 6, None), (3, 6, b"3"), (4, 6, None), (5, 6, b"2"), (6, 6, None)
     ]  # fmt: skip
+
+
+def test_without_room_for_a_preview_the_picture_is_painted_all_the_same(
+    engine: SerialEngine, model: Strokes
+) -> None:
+    model.preview = "out of memory"
+    seen: list[bytes | None] = []
+    engine.submit(0, ask(), lambda progress: seen.append(progress.preview))
+    (outcome,) = finish(engine)
+    assert isinstance(outcome.result, GenerationResult)
+    assert seen == [None] * 3
 
 
 def test_requests_run_in_the_order_they_came(engine: SerialEngine) -> None:
