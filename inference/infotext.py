@@ -24,7 +24,9 @@ SAMPLERS: Mapping[str, tuple[str, str | None]] = {
 """Our schedulers as that form names them: sampler, and schedule type where it has one."""
 
 _NEGATIVE = "Negative prompt: "
-_PAIR = re.compile(r'\s*([\w \-/]+?):\s*("(?:\\.|[^"\\])*"|[^,]*)(?:,|$)')
+_PAIR = re.compile(r'(?<![\w \-/])([\w \-/]+):\s*("(?:\\.|[^"\\])*"(?=,|$)|[^,]*)')
+"""A name is looked for only where a run of its characters begins: in strangers' texts a run may be
+long, and looking from each of its characters would take for ever."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +82,7 @@ def read_infotext(text: str) -> Infotext | None:
     return Infotext(
         prompt="\n".join(prompt).strip(),
         negative_prompt="\n".join(negative or []).strip(),
-        values={name: _unquoted(value) for name, value in _PAIR.findall(last)},
+        values={name.strip(): _unquoted(value) for name, value in _PAIR.findall(last)},
     )
 
 

@@ -59,19 +59,20 @@ def _own(text: str) -> Provenance | None:
     own = _json(text)
     try:
         recipe = Recipe.from_json(json.dumps(own["recipe"]))
+        prompt = with_tags(_text(recipe.prompt), recipe.loras)
     except (KeyError, TypeError, ValueError, InferenceError):
         return None
     return Provenance(
         program=OWN_PROGRAM,
-        prompt=with_tags(recipe.prompt, recipe.loras),
-        negative_prompt=recipe.negative_prompt,
-        seed=recipe.seed,
-        steps=recipe.steps,
-        guidance=recipe.guidance,
-        strength=recipe.strength if recipe.has_strength else None,
-        sampler=recipe.scheduler or str(own.get("scheduler", "")),
-        model=recipe.model,
-        size=str(own.get("size", "")),
+        prompt=prompt,
+        negative_prompt=_text(recipe.negative_prompt),
+        seed=_whole(recipe.seed),
+        steps=_whole(recipe.steps),
+        guidance=_number(recipe.guidance),
+        strength=_number(recipe.strength) if recipe.has_strength else None,
+        sampler=_text(recipe.scheduler) or _text(own.get("scheduler")),
+        model=_text(recipe.model),
+        size=_text(own.get("size")),
     )
 
 

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,6 +82,9 @@ class FakeEngine:
             case "fault":
                 return ZeroDivisionError("in the middle")
             case "all fault":
+                raise ZeroDivisionError("for everybody")
+            case "all fault beside threads":
+                ThreadPoolExecutor().submit(time.sleep, 1000)
                 raise ZeroDivisionError("for everybody")
             case "print":
                 print("printed by a library", flush=True)

@@ -14,6 +14,7 @@ from inference.engine.pace import Pace
 from inference.engine.passes import Passes, RanOut
 from inference.engine.savings import Savings
 from inference.engine.widths import Widths
+from inference.executors.reports import is_device_lost
 from inference.families.base import DiffusionModel, Line
 
 
@@ -73,8 +74,10 @@ class Denoiser:
                 slot.job.start_over()
                 self._descend(batch)
                 return
-            # Whatever it is, it is about this one picture: the others must not fall with it.
+            # Else it is about this one picture: the others must not fall with it.
             except Exception as error:
+                if is_device_lost(error):
+                    raise
                 slot.job.fail(error)
                 continue
             slot.job.done += 1

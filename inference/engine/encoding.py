@@ -9,6 +9,7 @@ from inference.engine.files import Files
 from inference.engine.job import Job
 from inference.engine.ladder import Ladder
 from inference.engine.largest import Largest
+from inference.executors.reports import is_device_lost
 from inference.families.cache import Cache
 from inference.families.latents import Levels, Posterior
 
@@ -83,6 +84,8 @@ class Encoder:
             try:
                 pictures[key] = self._read(sharing[0])
             except Exception as error:  # whatever a painter raises, others' pictures go on
+                if is_device_lost(error):
+                    raise
                 for wanted in sharing:
                     wanted.job.fail(error)
         made = self._autoencoder.encode(size, list(pictures.values()))

@@ -27,6 +27,7 @@ from inference.engine.settings import EngineSettings
 from inference.engine.slot import Slot
 from inference.engine.widths import Widths
 from inference.errors import GenerationCancelled, RequestError
+from inference.executors.reports import is_device_lost
 from inference.families.base import DiffusionModel
 from inference.families.schedulers import check_scheduler
 from inference.model_info import ModelInfo
@@ -162,8 +163,8 @@ class Engine:
         """Advances every picture in flight by one step or more; returns the jobs that ended by it.
 
         What strikes one request is in its outcome. Where memory runs out it is gone about with
-        less; see `Ladder`. What else strikes a whole batch is raised, and the engine is not to
-        be used further.
+        less; see `Ladder`. What else strikes a whole batch, or the device, is raised, and the
+        engine is not to be used further.
         """
         self._drop_cancelled()
         self._take_in()
@@ -203,8 +204,10 @@ class Engine:
             if job.request.strength == 0:
                 job.started = self._clock()
                 job.pictures = dict(enumerate(task.unchanged()))
-        # Whatever it is, it is about this one request: the others must not fall with it.
+        # Else it is about this one request: the others must not fall with it.
         except Exception as error:
+            if is_device_lost(error):
+                raise
             job.fail(error)
 
     def _admit(self) -> None:

@@ -64,10 +64,12 @@ class Files:
             # Not for ever: new requests and cancellations come in between two steps.
             writing = [picture for _, picture in self._writing]
             wait(writing, timeout=PATIENCE, return_when=FIRST_COMPLETED)
-        for slot, picture in self._writing:
-            if picture.done() and slot.live:
+        begun, self._writing = self._writing, []
+        for slot, picture in begun:
+            if not picture.done():  # asked once, as it may come about at any moment
+                self._writing.append((slot, picture))
+            elif slot.live:
                 _keep(slot, picture)
-        self._writing = [each for each in self._writing if not each[1].done()]
 
 
 def _read(job: Job) -> Callable[[], Pixels]:

@@ -9,6 +9,7 @@ from inference.engine.passes import Passes, RanOut
 from inference.engine.savings import Savings
 from inference.engine.slot import Slot, open_slot
 from inference.errors import OutOfMemory
+from inference.executors.reports import is_device_lost
 from inference.families.base import DiffusionModel
 from inference.families.conditioning import Row
 from inference.families.control import controlled
@@ -51,8 +52,10 @@ class Opener:
     def _read(self, job: Job) -> None:
         try:
             job.rows = self._rows(job)
-        # Whatever it is, it is about this one request: the others must not fall with it.
+        # Else it is about this one request: the others must not fall with it.
         except Exception as error:
+            if is_device_lost(error):
+                raise
             job.fail(error)
 
     def _rows(self, job: Job) -> tuple[Row, ...]:
@@ -82,6 +85,8 @@ class Opener:
             job.fail(OutOfMemory(f"There is no memory for another picture: {error}"))
             return None
         except Exception as error:  # likewise
+            if is_device_lost(error):
+                raise
             job.fail(error)
             return None
         job.lengths[index] = len(slot.timesteps)

@@ -1,6 +1,7 @@
 """Tasks of several rounds, run by an engine that knows only plain requests."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -31,9 +32,11 @@ Begin = Callable[[GenerationRequest, ModelInfo], Program]
 class _Run:
     """One job. A plain request is its own only child.
 
-    thinking: what the program does now between two rounds. children: the round's requests by the
-    inner engine's id. results: the round's so far, by the place in it. kept: all rounds'.
-    done: steps of the rounds before; more: of those that are to come. steps, totals: of each child.
+    thinking: what the program does now between two rounds. waiting: the round's requests that the
+    inner engine was not asked for yet, with their places in it. children: the places of those that
+    it was, by its id. results: the round's so far, by the place in it. kept: all rounds'.
+    done: steps of the rounds before; more: of those that are to come and of what waits.
+    steps, totals: of each child.
     """
 
     id: int
@@ -43,6 +46,7 @@ class _Run:
     program: Program | None = None
     started: float | None = None
     thinking: Future[Round | Product] | None = None
+    waiting: deque[tuple[int, GenerationRequest]] = field(default_factory=deque)
     children: dict[int, int] = field(default_factory=dict)
     results: dict[int, GenerationResult] = field(default_factory=dict)
     kept: list[GenerationResult] = field(default_factory=list)
@@ -155,15 +159,25 @@ class ProgramEngine:
             if run.started is None:
                 run.started = run.submitted  # it had no rounds: thinking was all of its work
             return [self._leave(run, self._result(run, asked))]
-        run.more = asked.more
+        run.waiting.extend(enumerate(asked.requests))
+        run.more = asked.more + sum(request.total_steps for request in asked.requests)
         if not asked.requests:
             self._think(run, [])
+        return self._ask(run)
+
+    def _ask(self, run: _Run) -> list[Outcome]:
+        """Asks for as many of the round's requests as are worth having at once.
+
+        Not for all of them, or a later job would wait for the last tile of a large picture.
+        """
         try:
-            for place, request in enumerate(asked.requests):
+            while run.waiting and len(run.children) < self.inner.capacity:
+                place, request = run.waiting.popleft()
+                run.more -= request.total_steps
                 self._add(run, place, request)
         # What one of them cannot be asked for the job cannot be asked for.
         except Exception as error:
-            run.error = error
+            run.error = run.error or error
             return self._give_up(run)
         return []
 
@@ -181,7 +195,7 @@ class ProgramEngine:
         run.steps[child], run.totals[child] = progress.step, progress.steps
         step, total = sum(run.steps.values()), sum(run.totals.values())
         # A part of a picture is no preview of it.
-        preview = progress.preview if len(run.totals) == 1 else None
+        preview = progress.preview if len(run.totals) + len(run.waiting) == 1 else None
         run.on_progress(
             Progress(step=run.done + step, steps=run.done + total + run.more, preview=preview)
         )
@@ -200,6 +214,8 @@ class ProgramEngine:
             run.results[place] = outcome.result
         if run.error is not None:
             return self._give_up(run)
+        if run.waiting:
+            return self._ask(run)
         if not run.children:
             results = [run.results[place] for place in sorted(run.results)]
             run.done += sum(run.totals.values())
@@ -210,6 +226,7 @@ class ProgramEngine:
 
     def _give_up(self, run: _Run) -> list[Outcome]:
         """The job has failed; it leaves when the last of its children is gone."""
+        run.waiting.clear()
         if run.children:
             for child in run.children:
                 self.inner.cancel(child)

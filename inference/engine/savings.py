@@ -59,7 +59,8 @@ class Savings:
         coder = self._modules.autoencoder
         if not hasattr(coder, "tile_latent_min_size"):
             return None
-        smaller = -(-(tile or longest) // 8) * 4  # a half, and a multiple of 4
+        # A half, and a multiple of 8: AutoencoderTiny lets tiles overlap by an eighth.
+        smaller = -(-(tile or longest) // 16) * 8
         smaller = max(smaller, SMALLEST_TILE)
         return smaller if smaller < (tile or longest) else None
 

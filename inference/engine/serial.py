@@ -13,6 +13,7 @@ from inference.engine.job import OnProgress, Outcome
 from inference.engine.settings import EngineSettings
 from inference.engine.stepper import Stepper
 from inference.errors import GenerationCancelled, RequestError
+from inference.executors.reports import is_device_lost
 from inference.families.schedulers import check_scheduler
 from inference.families.serial import SerialModel, Step
 from inference.loras import refuse_loras
@@ -140,14 +141,19 @@ class SerialEngine:
         self._cancelled.add(job_id)
 
     def step(self) -> list[Outcome]:
-        """Runs one step of the job that is first; returns the jobs that ended by it."""
+        """Runs one step of the job that is first; returns the jobs that ended by it.
+
+        What strikes the device is raised, and the engine is not to be used further.
+        """
         ended = self._drop_cancelled()
         if self._jobs:
             job = self._jobs[0]
             try:
                 outcome = self._advance(job)
-            # Whatever it is, it is about this one request: the others must not fall with it.
+            # Else it is about this one request: the others must not fall with it.
             except Exception as error:
+                if is_device_lost(error):
+                    raise
                 outcome = self._leave(job, error)
             ended += [] if outcome is None else [outcome]
         return ended
@@ -191,7 +197,7 @@ class SerialEngine:
         due = now - job.previewed >= self._settings.preview_seconds
         if report.preview is not None and due and report.done < report.total:
             job.previewed = now
-            preview = report.preview()
+            preview = _drawn(report.preview)
         job.on_progress(Progress(step=report.done, steps=report.total, preview=preview))
 
     def _result(self, job: _Job) -> GenerationResult:
@@ -220,6 +226,17 @@ class SerialEngine:
             started=job.started,
             finished=self._clock(),
         )
+
+
+def _drawn(preview: Callable[[], bytes]) -> bytes | None:
+    """None where that failed, for whatever reason: the picture itself matters more."""
+    try:
+        return preview()
+    except Exception as error:
+        if is_device_lost(error):
+            raise
+        _log.warning("There is no preview: %s: %s", type(error).__name__, error)
+        return None
 
 
 @dataclass(kw_only=True, slots=True, eq=False)

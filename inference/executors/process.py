@@ -204,8 +204,9 @@ class ProcessExecutor:
                 useful = useful or isinstance(message, Finished)
                 if isinstance(message, Dying):
                     last_words = message.error
-                else:
-                    self._handle(message)
+                    child.kill()  # or its threads come to the end of their work first
+                    break
+                self._handle(message)
         except FrameError as error:
             child.kill()
             last_words = ExecutorLost(f"The engine's process said something unreadable: {error}.")

@@ -10,6 +10,9 @@ _RAN_OUT = re.compile(
 )
 """What plain RuntimeErrors say: of torch's allocator for the CPU, of CUDA and its libraries."""
 
+_DEVICE_LOST = re.compile(r"CUDA error|Error \[CUDA\]")
+"""What plain RuntimeErrors say: of CUDA's libraries and of compiled kernels."""
+
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, of the device or of the machine; told without importing torch."""
@@ -18,6 +21,15 @@ def is_out_of_memory(error: BaseException) -> bool:
         or any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)
         or (isinstance(error, RuntimeError) and _RAN_OUT.search(str(error)) is not None)
         or (error.__cause__ is not None and is_out_of_memory(error.__cause__))
+    )
+
+
+def is_device_lost(error: BaseException) -> bool:
+    """Whether the device failed, after which nothing more can be done on it by this process."""
+    return not is_out_of_memory(error) and (
+        any(kind.__name__ == "AcceleratorError" for kind in type(error).__mro__)
+        or (isinstance(error, RuntimeError) and _DEVICE_LOST.search(str(error)) is not None)
+        or (error.__cause__ is not None and is_device_lost(error.__cause__))
     )
 
 

@@ -112,7 +112,8 @@ def first_step(steps: int, strength: float) -> int:
     The pipelines of Stable Diffusion round the number of steps that run down, those of the flow
     models up, so that these run one more where strength × steps is no whole number.
     """
-    return int(max(steps - min(steps * strength, steps), 0))
+    # The difference of a tiny strength is rounded to all of the steps.
+    return min(int(max(steps - min(steps * strength, steps), 0)), steps - 1)
 
 
 def shift_of(config: Any, *, patches: int) -> float:

@@ -1,10 +1,12 @@
 """Pictures in and out of files, as all tasks do it."""
 
 import io
+from dataclasses import replace
 
 from PIL import Image, UnidentifiedImageError
 
 from inference.errors import PictureError
+from inference.request import GenerationRequest
 from inference.result import GeneratedImage
 
 
@@ -32,3 +34,9 @@ def finished(picture: Image.Image, seed: int) -> GeneratedImage:
     return GeneratedImage(
         data=as_png(picture), width=picture.width, height=picture.height, seed=seed
     )
+
+
+def alike(picture: Image.Image, request: GenerationRequest) -> tuple[GeneratedImage, ...]:
+    """All pictures of a request that is done where they do not differ: written once."""
+    image = finished(picture, request.seed)
+    return tuple(replace(image, seed=request.seed_of(index)) for index in range(request.count))

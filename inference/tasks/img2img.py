@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +15,9 @@ from inference.request import GenerationRequest
 from inference.result import GeneratedImage
 from inference.sizes import work_size
 from inference.tasks.control_picture import control_picture
-from inference.tasks.files import finished, opened
+from inference.tasks.files import alike, finished, opened
 from inference.tasks.match import matched
+from inference.tasks.once import once
 from inference.tasks.treatment import PLAIN, TREATMENTS, Treatment
 
 DRAWN = {"sketch"}
@@ -77,12 +77,12 @@ class Img2Img:
             finisher=finisher,
         )
 
-    @cached_property
+    @once
     def source(self) -> Image.Image:
         """The source at the result's size."""
         return self._scaled(self._given)
 
-    @cached_property
+    @once
     def treated(self) -> Image.Image:
         """What is painted over: the source as the task wants it, at the result's size."""
         wanted = self._scaled(self._treatment.before(self._given))
@@ -92,7 +92,7 @@ class Img2Img:
     def _treatment(self) -> Treatment:
         return TREATMENTS.get(self.request.task, PLAIN)
 
-    @cached_property
+    @once
     def _given(self) -> Image.Image:
         assert self.request.image is not None  # the request's own rule below strength 1
         return opened(self.request.image).convert("RGB")
@@ -116,7 +116,7 @@ class Img2Img:
         """What the ControlNet sees, likewise at the work size."""
         return self._control
 
-    @cached_property
+    @once
     def _control(self) -> NDArray[np.uint8]:
         assert self.control is not None
         return self._padded(control_picture(self.treated, self.control.picture))
@@ -125,7 +125,7 @@ class Img2Img:
         right, below = (self.work[i] - self.size[i] for i in (0, 1))
         return np.pad(np.asarray(picture), ((0, below), (0, right), (0, 0)), mode="edge")
 
-    @cached_property
+    @once
     def hole(self) -> NDArray[np.bool_]:
         """What is painted, of each pixel at the work size, [h, w]; all of it without a mask.
 
@@ -173,6 +173,4 @@ class Img2Img:
 
     def unchanged(self) -> tuple[GeneratedImage, ...]:
         """What strength 0 gives: the source itself."""
-        return tuple(
-            finished(self.source, self.request.seed_of(i)) for i in range(self.request.count)
-        )
+        return alike(self.source, self.request)

@@ -10,7 +10,7 @@ from inference.model_info import ModelInfo
 from inference.options import Inpaint
 from inference.request import TASK_STRENGTHS, GenerationRequest
 from inference.tasks.edit import no_strength
-from inference.tasks.files import finished, opened
+from inference.tasks.files import alike, finished, opened
 from inference.tasks.filling import filled, noised
 from inference.tasks.mask import FAINT, given_mask, softened, transparent_mask
 from inference.tasks.patch import patch_request, patch_size, scaled_mask, told_request
@@ -80,10 +80,9 @@ def inpaint(request: GenerationRequest, info: ModelInfo) -> Program:
     size = request.size(source.size, info.pixel_budget)
     if size != source.size:
         source = source.resize(size, Image.Resampling.LANCZOS)
-        mask = mask.resize(size, Image.Resampling.NEAREST)
+        mask = scaled_mask(mask, size)
     if request.strength == 0:
-        seeds = map(request.seed_of, range(request.count))
-        return Product(images=tuple(finished(source, seed) for seed in seeds))
+        return Product(images=alike(source, request))
     soft = softened(mask, options.blur)
     box = (0, 0, *size)
     if options.area == "masked":

@@ -1,5 +1,6 @@
 """A part of a picture as a model is asked to paint within it."""
 
+import numpy as np
 from PIL import Image
 
 from inference.limits import MIN_SIDE
@@ -52,4 +53,6 @@ def scaled_mask(mask: Image.Image, size: tuple[int, int]) -> Image.Image:
     """A mask in L, 0 or 255, at another size; what is touched at all is within."""
     if mask.size == size:
         return mask
-    return mask.resize(size, Image.Resampling.BOX).point([0] + [255] * 255)
+    # As floats: a pixel's share of thousands is rounded to nothing in L.
+    shares = mask.convert("F").resize(size, Image.Resampling.BOX)
+    return Image.fromarray(np.where(np.asarray(shares) > 0, np.uint8(255), np.uint8(0)))

@@ -1,12 +1,10 @@
 """What comes of a task that paints nothing."""
 
-from dataclasses import replace
-
 from PIL import Image
 
 from inference.errors import RequestError
 from inference.request import GenerationRequest
-from inference.tasks.files import finished
+from inference.tasks.files import alike
 from inference.tasks.programs import Product
 
 
@@ -14,14 +12,12 @@ def unpainted(
     request: GenerationRequest, picture: Image.Image, *, why: str, notes: tuple[str, ...] = ()
 ) -> Product:
     """The picture as often as it was asked for. why: how a note says that nothing is painted."""
-    image = finished(picture, request.seed)
-    images = tuple(replace(image, seed=request.seed_of(index)) for index in range(request.count))
     said = list(notes)
     if request.prompt or request.negative_prompt:
         said.append(f"The prompt did nothing: {why}.")
     if request.count > 1:
         said.append(f"All {request.count} pictures are alike: {why}.")
-    return Product(images=images, notes=tuple(said))
+    return Product(images=alike(picture, request), notes=tuple(said))
 
 
 def refuse_size(request: GenerationRequest, rule: str) -> None:

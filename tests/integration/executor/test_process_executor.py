@@ -164,6 +164,7 @@ async def kill(executor: ProcessExecutor) -> None:
         ("hang", ExecutorLost, "it was stuck in one step for 2 s"),
         ("all memory", OutOfMemory, "MemoryError: everything"),
         ("all fault", ExecutorLost, "ZeroDivisionError: for everybody"),
+        ("all fault beside threads", ExecutorLost, "ZeroDivisionError: for everybody"),
     ],
 )
 async def test_what_strikes_the_process_loses_all_and_it_is_replaced(
@@ -172,11 +173,12 @@ async def test_what_strikes_the_process_loses_all_and_it_is_replaced(
     executor = await start()
     pid = executor.pid
     assert pid is not None
-    outcomes = await asyncio.gather(
-        executor.generate(1, ask(steps=150), ignore),
-        executor.generate(2, ask(prompt), ignore),
-        return_exceptions=True,
-    )
+    async with asyncio.timeout(60):
+        outcomes = await asyncio.gather(
+            executor.generate(1, ask(steps=150), ignore),
+            executor.generate(2, ask(prompt), ignore),
+            return_exceptions=True,
+        )
     assert [type(outcome) for outcome in outcomes] == [kind, kind]
     assert text in str(outcomes[0])
     assert executor.problem is not None

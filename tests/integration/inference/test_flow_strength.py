@@ -45,6 +45,7 @@ def test_a_flow_s_steps_are_told_as_they_run(load: LoadEngine, source: bytes, mo
     """Where strength × steps is no whole number, one more than the recipe's estimate."""
     engine = load(model)
     for strength, steps, ran in (
+        (1e-17, 20, 1),
         (0.01, 1, 1),
         (0.01, 20, 1),
         (0.35, 20, 7),

@@ -54,3 +54,24 @@ def test_what_was_written_is_read_back(prompt: str, negative: str, model: str) -
 @pytest.mark.parametrize("text", ["", "a barn", "a barn\nSampler: Euler a, Steps: 20"])
 def test_other_texts_are_none_of_it(text: str) -> None:
     assert read_infotext(text) is None
+
+
+@pytest.mark.parametrize(
+    ("pairs", "values"),
+    [
+        ('Hires: "a, b: \\"c\\"", Model: v1', {"Hires": 'a, b: "c"', "Model": "v1"}),
+        ('Hires: "a, b: c" d, Model: v1', {"Hires": '"a', "b": 'c" d', "Model": "v1"}),
+        ('Hires: "a, Model: v1', {"Hires": '"a', "Model": "v1"}),
+        (",, no pair,@mask a/b-c: d:e, k:", {"mask a/b-c": "d:e", "k": ""}),
+    ],
+)
+def test_pairs_that_strangers_write(pairs: str, values: dict[str, str]) -> None:
+    found = read_infotext(f"Steps: 1, {pairs}")
+    assert found is not None
+    assert found.values == {"Steps": "1"} | values
+
+
+@pytest.mark.parametrize("part", [" ", "a", "a ", "a@", 'a: "', 'a: "\\', ":", "a: \t", '"', "\\"])
+def test_a_long_text_takes_no_longer_than_it_is(part: str) -> None:
+    """Each of these would take minutes or years if parts of it were read again and again."""
+    assert read_infotext("Steps: 1, " + part * (200_000 // len(part))) is not None

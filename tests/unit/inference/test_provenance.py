@@ -3,7 +3,7 @@
 import io
 import json
 import random
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -274,13 +274,36 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
             read_provenance(data)
 
 
+LIES: list[Any] = [None, True, -1, 1.5, 1e400, "x", "7", [], ["1", 0], {}, {"name": 3}, 10**30]
+KINDS: dict[str, Any] = {
+    "seed": int | None,
+    "steps": int | None,
+    "guidance": float | None,
+    "strength": float | None,
+}
+"""Of the fields that are no text."""
+
+
 def test_lies_of_every_kind_are_survived() -> None:
     numbers = random.Random(3)
-    values: list[Any] = [None, True, -1, 1e400, "x", "7", [], ["1", 0], {}, {"name": 3}, 10**30]
     for _ in range(300):
-        invoke = {key: numbers.choice(values) for key in INVOKE}
-        node = {key: numbers.choice(values) for key in COMFY["3"]["inputs"]}  # type: ignore[call-overload]
-        graph = {"1": {"inputs": node}, "2": numbers.choice(values)}
+        invoke = {key: numbers.choice(LIES) for key in INVOKE}
+        node = {key: numbers.choice(LIES) for key in COMFY["3"]["inputs"]}  # type: ignore[call-overload]
+        graph = {"1": {"inputs": node}, "2": numbers.choice(LIES)}
         for texts in ({"invokeai_metadata": json.dumps(invoke)}, {"prompt": json.dumps(graph)}):
-            found = read_provenance(png_with(**texts))
-            assert found is None or isinstance(found.prompt, str)
+            check_kinds(read_provenance(png_with(**texts)))
+
+
+@pytest.mark.parametrize("key", [*json.loads(RECIPE.to_json()), "options", "nonsense"])
+def test_lies_in_our_own_form_are_survived(key: str) -> None:
+    recipe = json.loads(RECIPE.to_json())
+    for lie in [*LIES, [{"name": "ink", "weight": []}]]:
+        own = {"recipe": recipe | {key: lie}, "size": lie, "scheduler": lie}
+        check_kinds(provenance_of({"palimpsest": json.dumps(own)}))
+
+
+def check_kinds(found: Provenance | None) -> None:
+    if found is not None:
+        for name, value in asdict(found).items():
+            assert isinstance(value, KINDS.get(name, str))
+        assert found.scheduler is None or found.sampler

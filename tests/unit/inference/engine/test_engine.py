@@ -178,6 +178,28 @@ def test_a_scheduler_that_fails_in_a_step_strikes_no_other(
     assert isinstance(results[2], GenerationResult)
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        "inference.engine.engine.Img2Img.prepare",
+        "inference.families.model.UNetModel.rows",
+        "inference.families.model.UNetModel.enter",
+        "inference.engine.files.Files.source",
+        "diffusers.DDIMScheduler.step",
+    ],
+)
+def test_a_lost_device_is_no_request_s_fault_wherever_it_is_noticed(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(place, fail)
+    engine.submit(0, ask(scheduler="ddim"), ignore)
+    with pytest.raises(RuntimeError, match="CUDA error"):
+        finish(engine)
+
+
 def test_the_catalogues_scheduler_comes_before_the_models_own(
     model: UNetModel, info: ModelInfo
 ) -> None:

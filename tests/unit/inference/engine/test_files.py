@@ -1,6 +1,7 @@
 """Pictures that are written beside the engine's loop."""
 
 import threading
+from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from inference.engine.files import Files
+from inference.result import GeneratedImage
 from inference.tasks.files import finished
 
 
@@ -29,6 +31,27 @@ def test_the_loop_is_not_held_up_by_a_long_write() -> None:
     while not slot.job.pictures:
         files.collect(idle=True)
     assert slot.job.pictures[3].seed == 3
+
+
+class _DoneWhenAskedAgain(Future[GeneratedImage]):
+    """A write that ends right after somebody saw that it had not."""
+
+    asked = False
+
+    def done(self) -> bool:
+        self.asked, before = True, self.asked
+        return before
+
+
+def test_a_picture_that_is_written_meanwhile_is_kept() -> None:
+    files, picture = Files(ahead=1), _DoneWhenAskedAgain()
+    picture.set_result(finished(Image.new("RGB", (5, 4)), 3))
+    slot: Any = SimpleNamespace(index=0, live=True, job=SimpleNamespace(pictures={}))
+    files._writing.append((slot, picture))
+    for _ in range(2):
+        files.collect(idle=False)
+    assert slot.job.pictures == {0: picture.result()}
+    assert not files._writing
 
 
 @pytest.mark.parametrize("live", [True, False])

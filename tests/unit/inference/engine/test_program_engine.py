@@ -73,6 +73,45 @@ def test_progress_counts_all_rounds_and_reaches_its_total(stage: Stage) -> None:
     assert [progress.preview is None for progress in told] == [True] * 6 + [False, False, True]
 
 
+def test_a_later_job_does_not_wait_for_all_of_a_round(stage: Stage) -> None:
+    def tiles(request: GenerationRequest, info: ModelInfo) -> Program:
+        results = yield Round(requests=[plain(request, seed=10 * i) for i in range(4)])
+        return Product(images=tuple(result.images[0] for result in results))
+
+    stage.programs["loopback"] = tiles
+    engine = stage.engine()
+    told: list[Progress] = []
+    engine.submit(1, ask(task="loopback", prompt="tile"), told.append)
+    while not stage.model.strokes:
+        engine.step()
+    engine.submit(2, ask(prompt="other"), ignore)
+    other, tiled = finish(engine)
+    assert (other.job_id, tiled.job_id) == (2, 1)
+    assert stage.model.asked == ["tile", "other", "tile", "tile", "tile"]
+    shades = [opened(image.data).getpixel((0, 0)) for image in good(tiled).images]
+    assert shades == [(0, 0, 0), (10, 0, 0), (20, 0, 0), (30, 0, 0)]
+    assert [(progress.step, progress.steps) for progress in told] == [
+        (step, 12) for step in range(1, 13)
+    ]
+    assert all(progress.preview is None for progress in told)
+
+
+def test_cancelling_a_round_asks_for_no_more_of_it(stage: Stage) -> None:
+    def tiles(request: GenerationRequest, info: ModelInfo) -> Program:
+        results = yield Round(requests=[plain(request)] * 4)
+        return Product(images=results[0].images)
+
+    stage.programs["loopback"] = tiles
+    engine = stage.engine()
+    engine.submit(1, ask(task="loopback"), ignore)
+    while stage.model.strokes < 4:
+        engine.step()
+    engine.cancel(1)
+    (outcome,) = finish(engine)
+    assert isinstance(outcome.result, GenerationCancelled)
+    assert stage.model.strokes == 4
+
+
 def test_steps_and_times_of_a_program_are_those_of_each_picture(stage: Stage) -> None:
     def pair(request: GenerationRequest, info: ModelInfo) -> Program:
         results = yield Round(requests=[plain(request), plain(request)])
@@ -137,7 +176,7 @@ def failing(where: str) -> Callable[[GenerationRequest, ModelInfo], Program]:
     ("where", "strokes", "error"),
     [
         ("before", 0, "Not like this"),
-        ("asked", 0, "no negative prompt"),
+        ("asked", 3, "no negative prompt"),  # when its turn comes
         ("in", 3, ""),  # its other request does not begin
         ("after", 6, "Not like this"),
     ],

@@ -35,6 +35,7 @@ class Strokes:
         self.tidied = 0
         self.kept: list[weakref.ref[Image.Image]] = []
         self.size: tuple[int, int] | None = None
+        self.preview = ""
 
     def prepare(self, request: GenerationRequest) -> None:
         if request.negative_prompt:
@@ -57,12 +58,19 @@ class Strokes:
         try:
             for done in range(1, request.steps + 1):
                 self.strokes += 1
-                step(done, request.steps, partial(b"%d".__mod__, done))
+                step(done, request.steps, partial(self._drawn, done))
         finally:
             self.tidied += 1
         if request.prompt == "fail":
             raise ZeroDivisionError
+        if request.prompt == "lose the device":
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
         return picture
+
+    def _drawn(self, done: int) -> bytes:
+        if self.preview:
+            raise RuntimeError(self.preview)
+        return b"%d" % done
 
 
 class Clock:
@@ -158,6 +166,17 @@ def test_progress_counts_the_steps_of_all_pictures_and_previews_are_rare(
     ]  # fmt: skip
 
 
+def test_without_room_for_a_preview_the_picture_is_painted_all_the_same(
+    engine: SerialEngine, model: Strokes
+) -> None:
+    model.preview = "out of memory"
+    seen: list[bytes | None] = []
+    engine.submit(0, ask(), lambda progress: seen.append(progress.preview))
+    (outcome,) = finish(engine)
+    assert isinstance(outcome.result, GenerationResult)
+    assert seen == [None] * 3
+
+
 def test_requests_run_in_the_order_they_came(engine: SerialEngine) -> None:
     order: list[int] = []
 
@@ -171,11 +190,14 @@ def test_requests_run_in_the_order_they_came(engine: SerialEngine) -> None:
 
 
 def test_strength_0_gives_the_source_and_runs_nothing(engine: SerialEngine, model: Strokes) -> None:
-    engine.submit(0, ask(strength=0, count=2, negative_prompt="fog", guidance=9), ignore)
+    engine.submit(0, ask(strength=0, count=2, seed=7, negative_prompt="fog", guidance=9), ignore)
     (outcome,) = engine.step()
     assert pixel(outcome) == pixel(outcome, 1) == (0, 128, 128)
     assert isinstance(outcome.result, GenerationResult)
     assert (outcome.result.steps_run, outcome.result.notes) == (0, ())
+    first, second = outcome.result.images
+    assert (first.seed, second.seed) == (7, 8)
+    assert first.data is second.data  # written once: that takes as long as several steps
     assert model.strokes == 0
 
 
@@ -240,6 +262,13 @@ def test_what_is_wrong_with_one_request_strikes_no_other(engine: SerialEngine) -
     assert isinstance(results[4], PictureError)
     assert isinstance(results[5], ZeroDivisionError)
     assert isinstance(results[6], GenerationResult)
+
+
+def test_a_lost_device_strikes_all_and_is_raised(engine: SerialEngine) -> None:
+    """The process must end by it: in this one no later request could be painted either."""
+    engine.submit(0, ask(prompt="lose the device"), ignore)
+    with pytest.raises(RuntimeError, match="CUDA error"):
+        finish(engine)
 
 
 def test_a_picture_of_another_size_is_scaled_and_that_is_said(

@@ -9,11 +9,15 @@ from inference.errors import (
     OutOfMemory,
     RequestError,
 )
-from inference.executors.reports import reported
+from inference.executors.reports import is_device_lost, reported
 
 
 class OutOfMemoryError(RuntimeError):
     """Named like torch's."""
+
+
+class AcceleratorError(RuntimeError):
+    """Likewise."""
 
 
 class _Narrower(RequestError):
@@ -42,6 +46,25 @@ def test_kinds(error: Exception, kind: type[InferenceError], text: str) -> None:
     told = reported(error)
     assert type(told) is kind
     assert text in str(told)
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (AcceleratorError("CUDA error: an illegal memory access was encountered"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling cublasSgemm"), True),
+        (RuntimeError("Triton Error [CUDA]: an illegal memory access was encountered"), True),
+        (AcceleratorError("CUDA error: out of memory"), False),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), False),
+        (RequestError("About a CUDA error: no."), False),
+        (RuntimeError("shape"), False),
+    ],
+)
+def test_what_takes_the_device_away(error: Exception, lost: bool) -> None:
+    assert is_device_lost(error) is lost
+    outer = ModelError("It cannot be loaded.")
+    outer.__cause__ = error
+    assert is_device_lost(outer) is lost
 
 
 def test_a_fault_carries_its_traceback() -> None:

@@ -140,6 +140,16 @@ def test_another_size_may_be_asked_for() -> None:
     assert (product.images[0].width, product.images[0].height) == (304, 200)
 
 
+@pytest.mark.parametrize("area", ["whole", "masked"])
+def test_not_even_a_pixel_of_the_mask_is_lost_by_another_size(area: str) -> None:
+    source, dot = Image.new("RGB", (2048, 1024)), Image.new("L", (2048, 1024))
+    dot.putpixel((501, 301), 255)
+    request = ask(dot, source, area=area, blur=0).change(width=128, height=64)
+    product, _ = drive(inpaint(request, INFO))
+    changed = np.argwhere(levels(product.images[0].data)[..., 1] > 100)
+    assert changed.tolist() == [[301 // 16, 501 // 16]]
+
+
 @pytest.mark.parametrize(
     ("request_", "sentence"),
     [
