@@ -39,7 +39,7 @@ ENTRY = {"style": 300, "light": 450, "subject": 700}
 USUAL_ENTRY = round(1000 * STRENGTH_BANDS["balanced"])
 """The likeliest entry step of a pair of one subject: that of the strength members use unless they
 say another."""
-FOCUS = 8.0
+FOCUS = 4.0
 """How much an error counts where it matters most, such as at the subject, against elsewhere: that
 is small, and without this most of what is learned is the land around it."""
 ALIKE = 0.05

@@ -8,7 +8,6 @@ from inference.training.shards import gather, write
 
 HELP = "pictures for pocket and edit, on disk"
 SEEDS_APART = 100_000
-SWAPS = 0.4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--swaps",
         type=float,
-        default=SWAPS,
+        default=0.0,
         help="share of those groups that show one place with three subjects, 0..1",
     )
     parser.add_argument(
