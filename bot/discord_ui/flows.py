@@ -285,7 +285,6 @@ class Flows:
 
     def abandon(self, job: Job, why: str) -> None:
         """Ends a RECEIVED job of which nobody expects anything, as soon as the database can."""
-
         log.info("Job %s is given up: %s", job.id, why)
         self.underway.begin(self._end(job, why))
 
