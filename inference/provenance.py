@@ -175,6 +175,9 @@ _ALIASES = {
 def _json(text: str) -> dict[str, Any]:
     try:
         content = json.loads(text)
+        # JSON can say half a character (a lone surrogate), which no database takes.
+        whole = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
+        content = json.loads(whole)
     except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -302,6 +302,16 @@ def test_lies_in_our_own_form_are_survived(key: str) -> None:
         check_kinds(provenance_of({"palimpsest": json.dumps(own)}))
 
 
+def test_half_a_character_cannot_get_in() -> None:
+    """It could not be written to the database, nor what is written together with it."""
+    own = json.dumps({"recipe": json.loads(RECIPE.to_json()) | {"prompt": "a \ud83d cat"}})
+    invoke = json.dumps(INVOKE | {"positive_prompt": "a \ud83d cat"})
+    for texts in ({"palimpsest": own}, {"invokeai_metadata": invoke}):
+        found = provenance_of(texts)
+        assert found is not None
+        assert found.prompt == "a ? cat"
+
+
 def check_kinds(found: Provenance | None) -> None:
     if found is not None:
         for name, value in asdict(found).items():
