@@ -11,6 +11,7 @@ from inference.errors import ModelError, RequestError
 from inference.model_info import ModelInfo, describe, folder_of, revision, title_of
 from inference.request import Recipe
 from inference.shelf import Shelf, check_loras, fits
+from inference.tasks.alone import check_alone, keeps_a_part
 from inference.tasks.edit import no_editor
 from inference.tasks.style import TASK as STYLE
 from inference.tasks.style import check_style
@@ -115,12 +116,13 @@ class Catalog:
         return self.first_that(lambda info: info.follows_instructions)
 
     def check_task(self, recipe: Recipe) -> None:
-        """Raises RequestError where the task edit is asked of a model that cannot follow."""
-        if recipe.task != "edit":
-            return
+        """Raises RequestError where the model cannot do what the recipe asks for."""
         info = self.find(recipe.model)
-        # Of one that is not downloaded yet nothing is known.
-        if info.family and not info.follows_instructions:
+        if not info.family:
+            return  # Of one that is not downloaded yet nothing is known.
+        if not info.shares_steps:
+            check_alone(recipe, info, masked=keeps_a_part(recipe, info))
+        if recipe.task == "edit" and not info.follows_instructions:
             able = [other.id for other in self.list() if other.follows_instructions]
             raise RequestError(no_editor(info.id, able[:3]))
 

@@ -112,6 +112,11 @@ class ModelInfo:
         """Whether it can do the task edit."""
         return self.family in FOLLOWING
 
+    @property
+    def shares_steps(self) -> bool:
+        """Whether the step engine runs it; others run one job at a time, in their own pipeline."""
+        return self.family in _ARCHITECTURES and self.architecture != PIX2PIX
+
     def strength_for(self, task: str) -> float | None:
         """The strength that suits a task, where it is another than usual."""
         # Paintings need not change as much as lines.

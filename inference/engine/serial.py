@@ -12,14 +12,15 @@ from PIL import Image
 from inference.engine.job import OnProgress, Outcome
 from inference.engine.settings import EngineSettings
 from inference.engine.stepper import Stepper
-from inference.errors import GenerationCancelled, RequestError
+from inference.errors import GenerationCancelled
 from inference.executors.reports import is_device_lost
 from inference.families.schedulers import check_scheduler
 from inference.families.serial import SerialModel, Step
 from inference.loras import refuse_loras
-from inference.model_info import PIX2PIX, ModelInfo
+from inference.model_info import ModelInfo
 from inference.request import GenerationRequest
 from inference.result import GeneratedImage, GenerationResult, Progress
+from inference.tasks.alone import check_alone
 from inference.tasks.img2img import Finisher, Img2Img
 from inference.tasks.style import check_style
 
@@ -106,23 +107,7 @@ class SerialEngine:
         check_scheduler(request.scheduler)
         check_style(request, self._info)
         refuse_loras(request.loras, self._info.id)
-        if request.mask is not None:
-            raise RequestError(
-                f"The model “{self._info.id}” cannot keep a part of a picture while it paints; "
-                "choose one of the kinds Stable Diffusion, SDXL, Stable Diffusion 3 or Flux, for "
-                "example “pocket”."
-            )
-        if request.strengths and self._info.architecture == PIX2PIX:
-            raise RequestError(
-                f"The model “{self._info.id}” has no strength, so there is no ladder of it; "
-                "ask for one picture."
-            )
-        if request.task == "variations":
-            raise RequestError(
-                f"The model “{self._info.id}” draws its noise itself, so there are no variations; "
-                "choose one of the kinds Stable Diffusion, SDXL, Stable Diffusion 3 or Flux, for "
-                "example “pocket”."
-            )
+        check_alone(request, self._info, masked=request.mask is not None)
         if request.scheduler is None and self._info.default_scheduler is not None:
             request = request.change(scheduler=self._info.default_scheduler)
         if request.strength > 0:
