@@ -1,4 +1,4 @@
-"""The buttons under a card. Each carries only an action and a job's id, and so outlives restarts."""
+"""The buttons under a card. Each carries only an action and a job's id; it outlives restarts."""
 
 import contextlib
 import re
