@@ -94,15 +94,6 @@ class Catalog:
         info = self.find(model)
         return tuple(lora.name for lora in self.shelf.loras() if fits(lora, info))
 
-    def check_loras(self, recipe: Recipe) -> None:
-        """Raises RequestError for one that is unknown, damaged or made for another model."""
-        check_loras(recipe.loras, self.shelf, self.find(recipe.model))
-
-    def check_style(self, recipe: Recipe) -> None:
-        """Raises RequestError, naming models that can, where the model cannot do its task style."""
-        if recipe.task == STYLE:
-            check_style(recipe, self.find(recipe.model), self.list())
-
     def first_that(self, can: Callable[[ModelInfo], bool]) -> str | None:
         """The entry for what only some can, or None: the default one if it can, else one of the
         owner's, else an embedded one."""
@@ -115,11 +106,18 @@ class Catalog:
         """The entry that follows instructions where a member names none, or None."""
         return self.first_that(lambda info: info.follows_instructions)
 
-    def check_task(self, recipe: Recipe) -> None:
-        """Raises RequestError where the model cannot do what the recipe asks for."""
+    def check(self, recipe: Recipe) -> None:
+        """Raises RequestError for what the model cannot do, naming models that can where that
+        helps, and for a LoRA that is unknown, damaged or made for another model.
+        """
         info = self.find(recipe.model)
-        if not info.family:
-            return  # Of one that is not downloaded yet nothing is known.
+        if info.family:  # of one that is not downloaded yet nothing is known
+            self._check_task(recipe, info)
+        if recipe.task == STYLE:
+            check_style(recipe, info, self.list())
+        check_loras(recipe.loras, self.shelf, info)
+
+    def _check_task(self, recipe: Recipe, info: ModelInfo) -> None:
         if not info.shares_steps:
             check_alone(recipe, info, masked=keeps_a_part(recipe, info))
         if recipe.task == "edit" and not info.follows_instructions:

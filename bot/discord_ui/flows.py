@@ -233,10 +233,7 @@ class Flows:
 
         thread_of: the channel that the origin's is a thread of. Raises Refused, RequestError.
         """
-        await asyncio.to_thread(self._catalog.check_task, order.recipe)
-        await asyncio.to_thread(self._catalog.check_style, order.recipe)
-        if order.recipe.loras:
-            await asyncio.to_thread(self._catalog.check_loras, order.recipe)
+        await asyncio.to_thread(self._catalog.check, order.recipe)
         await self._service.prepare(
             origin.guild_id, origin.channel_id, order.recipe, thread_of=thread_of
         )

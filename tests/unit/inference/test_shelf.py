@@ -212,9 +212,9 @@ def test_only_what_may_fit_a_model_is_offered_for_it(tmp_path: Path) -> None:
         (model / name).write_text(json.dumps(content))
     catalog = Catalog(tmp_path)
     assert catalog.loras_for("pic") == ("any", "sd1")
-    catalog.check_loras(Recipe(prompt="", model="pic", loras=(LoraUse(name="any"),)))
+    catalog.check(Recipe(prompt="", model="pic", loras=(LoraUse(name="any"),)))
     with pytest.raises(RequestError) as caught:
-        catalog.check_loras(Recipe(prompt="", model="pic", loras=(LoraUse(name="xl"),)))
+        catalog.check(Recipe(prompt="", model="pic", loras=(LoraUse(name="xl"),)))
     assert str(caught.value) == (
         "The LoRA “xl” was made for SDXL; the model “pic” is Stable Diffusion 1."
     )

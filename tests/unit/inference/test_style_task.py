@@ -70,12 +70,12 @@ def test_the_catalogue_sees_an_adapter_that_is_added(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path)
     styled = Recipe(prompt="", task="style", model="dream")
     with pytest.raises(RequestError, match="“dream” has none"):
-        catalog.check_style(styled)
+        catalog.check(styled)
     (tmp_path / "other" / "ip_adapter").mkdir()
     with pytest.raises(RequestError, match=r"try the model .*other\."):
-        catalog.check_style(styled)
-    catalog.check_style(styled.change(model="other"))
-    catalog.check_style(Recipe(prompt="", model="dream"))
+        catalog.check(styled)
+    catalog.check(styled.change(model="other"))
+    catalog.check(Recipe(prompt="", model="dream"))
 
 
 def test_engines_refuse_before_anything_runs() -> None:

@@ -54,14 +54,14 @@ def test_it_is_refused_by_the_catalogue(
     models = catalog(tmp_path, pipeline)
     asked = recipe.change(model="one")
     if told is None:
-        models.check_task(asked)
+        models.check(asked)
     else:
         with pytest.raises(RequestError, match=f"“one” {told}"):
-            models.check_task(asked)
+            models.check(asked)
 
 
 def test_of_what_is_not_here_nothing_is_known() -> None:
-    Catalog(default="someone/something").check_task(VARIED.change(model="someone/something"))
+    Catalog(default="someone/something").check(VARIED.change(model="someone/something"))
 
 
 def test_the_step_engine_runs_what_is_said_to_share_steps(tmp_path: Path) -> None:
