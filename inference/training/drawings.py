@@ -48,8 +48,13 @@ def pen_drawing(outlines: Pixels, rng: np.random.Generator) -> Array:
     return paper + (ink - paper) * line[..., None].astype(np.float32)
 
 
-def child_drawing(picture: Array, rng: np.random.Generator) -> Array:
-    """Thick wavering outlines in crayon, some of it filled in: float32 [h, w, 3] in 0..1.
+FILLED = 0.6
+"""Share of a child's drawings that are filled in."""
+
+
+def child_drawing(picture: Array, rng: np.random.Generator, *, filled: bool | None = None) -> Array:
+    """Thick wavering outlines in crayon, some of it `filled` in, or not, or as the dice say:
+    float32 [h, w, 3] in 0..1.
 
     `picture` is such an array too. Outlines follow colour as well as light, and are bent by smooth
     noise, so nothing lies quite where it should.
@@ -67,7 +72,8 @@ def child_drawing(picture: Array, rng: np.random.Generator) -> Array:
     line = np.clip(edge * float(rng.uniform(1.5, 3.0)), 0, 1)[..., None]
     colours = np.clip(saturate(calm[bent] + 0.12, float(rng.uniform(1.5, 2.6))), 0, 1)
     paper = np.full_like(picture, rng.uniform(0.93, 1.0))
-    filled = rng.random() < 0.6
+    dice = rng.random()
+    filled = dice < FILLED if filled is None else filled
     if filled:
         wobble = noise((h, w), 30 * unit, rng)
         period, slope = float(rng.uniform(2.5, 5.0)) * unit, float(rng.uniform(-1.5, 1.5))

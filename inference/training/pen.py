@@ -23,8 +23,12 @@ class Pen:
         label: int,
         rng: np.random.Generator,
         leaf: Colour,
+        usual: bool = False,
     ) -> None:
-        """`layers` are the colour (RGB), label (L) and light (L) images; `unit` is in pixels."""
+        """`layers` are the colour (RGB), label (L) and light (L) images; `unit` is in pixels.
+
+        With `usual` nothing has a colour of its own.
+        """
         self.colour, self.labels, self.light = layers
         self.origin = origin
         self.unit = unit
@@ -32,12 +36,13 @@ class Pen:
         self.label = label
         self.rng = rng
         self.leaf = leaf
+        self.usual = usual
 
-    def pick(self, colours: Sequence[Colour]) -> Colour:
-        """One of `colours`, a little varied."""
+    def pick(self, colours: Sequence[Colour], usual: int = 0) -> Colour:
+        """One of `colours`, a little varied; or as it is the one of that number, the usual."""
         base = colours[int(self.rng.integers(len(colours)))]
         r, g, b = np.clip(np.array(base) + self.rng.normal(0, 0.035, 3), 0, 1).tolist()
-        return (r, g, b)
+        return colours[usual] if self.usual else (r, g, b)
 
     def _map(self, points: Sequence[Point]) -> list[Point]:
         ox, oy = self.origin

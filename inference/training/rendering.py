@@ -102,6 +102,7 @@ class _Canvas:
             label=LABELS[label],
             rng=self.rng,
             leaf=LEAF[self.scene.season],
+            usual=self.scene.usual_colours,
         )
 
     def _land(self) -> None:

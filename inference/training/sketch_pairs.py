@@ -1,11 +1,13 @@
 """Drawings and the pictures that they show, for the pix2pix model that paints them.
 
-Pencil and ink tell light from dark, and so the time and the weather. Bare lines tell neither; a
-model that is shown them with all kinds of light paints a mean of it. What is drawn in lines is
-therefore always a clear day in summer.
+Pencil and ink tell light from dark, and so the time and the weather. Bare lines tell neither, nor
+whether a cat is black; a model that is shown them with all kinds of light and colour paints a mean
+of it, or patches of each. What is drawn in lines is therefore always a clear day in summer, in the
+colours that things usually have, unless a child's crayon says another.
 """
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from PIL import Image
 
 from inference.tasks.sketch import clean_drawing
 from inference.training.data import Pixels
-from inference.training.drawings import child_drawing, line_drawing, pen_drawing
+from inference.training.drawings import FILLED, child_drawing, line_drawing, pen_drawing
 from inference.training.gan_data import Pairs
 from inference.training.rendering import outlines, photograph
 from inference.training.scenes import Scenery, picture_of, pile
@@ -22,7 +24,7 @@ from inference.training.world import HELD_OUT, Scene, scene
 
 SHADED = {"pencil": 0.5, "ink": 0.5}
 """Drawings that tell the light, and how often each is drawn of those."""
-LINED = {"pen": 0.6, "child": 0.25, "line": 0.15}
+LINED = {"pen": 0.4, "child": 0.3, "line": 0.3}
 """Drawings that do not, likewise: of exact outlines, and of what a filter finds in the picture."""
 DRAWINGS = (*SHADED, *LINED)
 FILTERS = tuple(kind for kind in DRAWINGS if kind != "pen")
@@ -38,16 +40,23 @@ def fair(it: Scene) -> Scene:
     return replace(it, time="day", season="summer", weather="clear", props=props)
 
 
-def fair_picture(seed: int, size: tuple[int, int]) -> Pixels:
-    """The scene of a seed as such, and in a fourth channel its outlines: uint8 [h, w, 4]."""
+def fair_picture(seed: int, size: tuple[int, int], *, usual: bool = True) -> Pixels:
+    """The scene of a seed as such, and in a fourth channel its outlines: uint8 [h, w, 4]; in the
+    colours that things usually have, or in its own.
+    """
     it = fair(scene(seed))
+    if usual:
+        it = replace(it, usual_colours=True, tint=(1.0, 1.0, 1.0))
     picture = (photograph(it, size) * 255 + 0.5).astype(np.uint8)
     return np.dstack([picture, outlines(it, size)])
 
 
-def fair_pile(folder: Path, seeds: range, side: int, processes: int = 1) -> Pixels:
+def fair_pile(
+    folder: Path, seeds: range, side: int, processes: int = 1, *, usual: bool = True
+) -> Pixels:
     """Those of many seeds, uint8 [n, side, side, 4], rendered once and then kept in `folder`."""
-    return pile(folder, seeds, side, processes, make=fair_picture, name="fair", channels=4)
+    make, name = partial(fair_picture, usual=usual), "usual" if usual else "fair"
+    return pile(folder, seeds, side, processes, make=make, name=name, channels=4)
 
 
 def sketch(picture: Pixels, kind: str, rng: np.random.Generator) -> Pixels:
@@ -67,19 +76,27 @@ def drawn_pair(
     if kind in SHADED:
         picture = picture_of(seed, size)
         return sketch(picture, kind, rng), picture
-    return _lined(fair_picture(seed, size), kind, rng)
+    coloured = _coloured(kind, rng)
+    return _lined(fair_picture(seed, size, usual=not coloured), kind, rng, coloured)
 
 
 class SketchPairs:
     """Drawings, and what was drawn."""
 
     def __init__(
-        self, scenery: Scenery, lined: Pixels, *, side: int = 128, watched: int = 32
+        self,
+        scenery: Scenery,
+        usual: Pixels,
+        own: Pixels,
+        *,
+        side: int = 256,
+        watched: int = 32,
     ) -> None:
-        """`lined` is as `fair_pile` gives it, of `side` or twice that. `watched` held-out scenes
-        are kept; pictures are squares of `side` pixels.
+        """`usual` and `own` are piles as `fair_pile` gives them, in usual colours and in those of
+        their own, of `side` or more. `watched` held-out scenes are kept; pictures are squares of
+        `side` pixels.
         """
-        self._scenery, self._lined, self._side = scenery, lined, side
+        self._scenery, self._usual, self._own, self._side = scenery, usual, own, side
         rng = np.random.default_rng((29, HELD_OUT))
         pairs = [
             drawn_pair(HELD_OUT + i, DRAWINGS[i % len(DRAWINGS)], (side, side), rng)
@@ -90,22 +107,18 @@ class SketchPairs:
     def _one(self, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
         if rng.random() < LINED_SHARE:
             kind = str(rng.choice(list(LINED), p=list(LINED.values())))
-            return _lined(self._crop(rng), kind, rng)
+            coloured = _coloured(kind, rng)
+            crop = self._crop(self._own if coloured else self._usual, rng)
+            return _lined(crop, kind, rng, coloured)
         kind = str(rng.choice(list(SHADED), p=list(SHADED.values())))
         picture = self._scenery.crop(self._side, rng)
         return sketch(picture, kind, rng), picture
 
-    def _crop(self, rng: np.random.Generator) -> Pixels:
-        """A square of a fair scene, at times mirrored; twice too large a one is often halved."""
-        whole = self._lined[int(rng.integers(len(self._lined)))]
+    def _crop(self, pile: Pixels, rng: np.random.Generator) -> Pixels:
+        """A square of a fair scene, at times mirrored."""
+        whole = pile[int(rng.integers(len(pile)))]
         if rng.random() < 0.5:
             whole = whole[:, ::-1]
-        if whole.shape[0] >= 2 * self._side and rng.random() < 0.7:
-            h, w, c = whole.shape
-            blocks = whole.reshape(h // 2, 2, w // 2, 2, c)
-            small = blocks.mean(axis=(1, 3))
-            small[..., 3] = blocks[..., 3].max(axis=(1, 3))  # a thin line stays one
-            whole = np.rint(small).astype(np.uint8)
         y, x = (int(rng.integers(0, n - self._side + 1)) for n in whole.shape[:2])
         return np.ascontiguousarray(whole[y : y + self._side, x : x + self._side])
 
@@ -119,10 +132,20 @@ class SketchPairs:
         return self._held
 
 
-def _lined(both: Pixels, kind: str, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+def _coloured(kind: str, rng: np.random.Generator) -> bool:
+    """Whether a drawing tells colours: by the dice where a child may fill it in."""
+    return kind == "child" and bool(rng.random() < FILLED)
+
+
+def _lined(
+    both: Pixels, kind: str, rng: np.random.Generator, coloured: bool
+) -> tuple[Pixels, Pixels]:
     picture = np.ascontiguousarray(both[..., :3])
     if kind == "pen":
         return _bytes(pen_drawing(both[..., 3], rng)), picture
+    if kind == "child":
+        body = picture.astype(np.float32) / 255
+        return _bytes(child_drawing(body, rng, filled=coloured)), picture
     return sketch(picture, kind, rng), picture
 
 

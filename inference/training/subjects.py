@@ -168,7 +168,7 @@ def _tower(p: Pen) -> None:
 
 
 def _tent(p: Pen) -> None:
-    cloth = p.pick(BRIGHT)
+    cloth = p.pick(BRIGHT, usual=1)
     p.poly([(-0.6, 0), (0.6, 0), (0, 0.85)], cloth)
     p.poly([(0.6, 0), (0, 0.85), (0.2, 0)], shade(cloth, 0.75))
     p.poly([(-0.16, 0), (0.12, 0), (0, 0.6)], DARK, emit=True)
@@ -202,7 +202,7 @@ def _cat(p: Pen) -> None:
 
 
 def _flower(p: Pen) -> None:
-    petal = p.pick(BRIGHT)
+    petal = p.pick(BRIGHT, usual=3)
     p.line([(0, 0), (0.02, 0.35), (0, 0.65)], 0.045, (0.25, 0.5, 0.2))
     p.poly([(0, 0.2), (0.25, 0.42), (0.3, 0.3), (0.1, 0.16)], (0.28, 0.55, 0.22))
     p.poly([(0, 0.12), (-0.25, 0.34), (-0.3, 0.2), (-0.1, 0.08)], (0.24, 0.48, 0.2))
@@ -215,7 +215,7 @@ def _flower(p: Pen) -> None:
 
 
 def _cup(p: Pen) -> None:
-    china = p.pick(BRIGHT)
+    china = p.pick(BRIGHT, usual=4)
     p.disc(0, 0.08, 0.62, shade(china, 0.92), 0.13)
     p.disc(0, 0.1, 0.42, shade(china, 0.75), 0.08)
     p.disc(0.45, 0.5, 0.17, china)
@@ -228,7 +228,7 @@ def _cup(p: Pen) -> None:
 
 
 def _person(p: Pen) -> None:
-    skin, cloth, hair = p.pick(SKIN), p.pick(BRIGHT), p.pick(FUR)
+    skin, cloth, hair = p.pick(SKIN), p.pick(BRIGHT, usual=6), p.pick(FUR)
     p.poly([(-0.55, 0), (0.55, 0), (0.45, 0.32), (0.15, 0.42), (-0.15, 0.42), (-0.45, 0.32)], cloth)
     if p.rng.random() < 0.5:
         p.disc(0, 0.68, 0.27, shade(hair, 0.9), 0.36)
@@ -267,7 +267,7 @@ def _car(p: Pen) -> None:
 
 
 def _bird(p: Pen) -> None:
-    body = p.pick(BRIGHT)
+    body = p.pick(BRIGHT, usual=2)
     p.line([(-0.05, 0), (-0.02, 0.25)], 0.025, (0.8, 0.55, 0.2))
     p.line([(0.08, 0), (0.06, 0.25)], 0.025, (0.8, 0.55, 0.2))
     p.poly([(0.2, 0.4), (0.62, 0.2), (0.6, 0.34), (0.25, 0.58)], shade(body, 0.7))
@@ -307,7 +307,7 @@ def _snowman(p: Pen) -> None:
 
 
 def _balloon(p: Pen) -> None:
-    a, b = p.pick(BRIGHT), p.pick(BRIGHT)
+    a, b = p.pick(BRIGHT), p.pick(BRIGHT, usual=1)
     turns = np.linspace(0, 2 * math.pi, 33)
     for i in range(5):
         w = 0.38 * (1 - 0.22 * i)

@@ -44,6 +44,8 @@ class Scene:
     """Smaller things around the subject: name, x, y of the base, size."""
     tint: tuple[float, float, float]
     """How this scene's light differs from the usual, factors around 1."""
+    usual_colours: bool = False
+    """Whether everything has the colour that it has most often, not one of the seed's own."""
 
 
 def _ridge(rng: np.random.Generator, low: float, high: float, points: int) -> tuple[float, ...]:

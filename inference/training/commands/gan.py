@@ -17,7 +17,7 @@ from inference.training.data import Pixels
 from inference.training.gan import GAME, GanTask, GanTrainer
 from inference.training.gan_data import FolderPairs, GreyPairs, PairSource
 from inference.training.pairs import PairsError, check
-from inference.training.photographs import photographs
+from inference.training.photographs import Photograph, photographs
 from inference.training.scenes import Scenery, pile
 from inference.training.sketch_pairs import FILTERS, SketchPairs, fair_pile, sketch
 from inference.training.spoiling import grey
@@ -26,6 +26,8 @@ HELP = "a conditional GAN (pix2pix) on pairs of pictures"
 TASKS = ("colorize", "sketch")
 TITLES = {"colorize": "pix2pix: colour", "sketch": "pix2pix: sketch to picture"}
 SIDE = 128
+DRAWN_SIDE = 256
+"""Of drawings: that of what members' are scaled to, for only so is a large subject seen whole."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,9 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the pix2pix model to begin with, a catalogue name or a folder; its opponent begins "
         "anew; default: none",
     )
-    parser.add_argument("--batch", type=int, default=8, help="pairs a step, 128 × 128 pixels each")
     parser.add_argument(
-        "--scenes", type=int, default=6000, help="how many scenes to render, a third of them larger"
+        "--batch",
+        type=int,
+        help="pairs a step, 128 × 128 pixels each, by default 8; of --task sketch 256 × 256, 3",
+    )
+    parser.add_argument(
+        "--scenes", type=int, default=6000, help="how many of the world's scenes to render"
     )
     parser.add_argument(
         "--likeness", type=float, default=50.0, help="weight of the absolute error beside the game"
@@ -74,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
         generator,
         Discriminator(),
         pairs,
-        batch=args.batch,
+        batch=args.batch or (3 if args.task == "sketch" else 8),
         likeness=args.likeness,
         pace=args.pace,
         device=settings.device,
@@ -128,20 +134,33 @@ def _own(folder: Path) -> PairSource:
 
 
 def _world(args: argparse.Namespace) -> PairSource:
-    """A third of the scenes is rendered at twice the side, for crops and for other textures."""
-    large = args.scenes // 3
-    seeds = range(args.scenes - large), range(args.scenes - large, args.scenes)
-    piles = [
-        pile(args.out, part, side, args.processes)
-        for part, side in zip(seeds, (SIDE, 2 * SIDE), strict=True)
-    ]
     found = photographs(Path(args.photos) if args.photos else None)
-    share = 0.2 if args.task == "colorize" else 0.1
-    scenery = Scenery(piles, found, photo_share=share)
-    if args.task == "colorize":
-        return GreyPairs(scenery, side=SIDE)
-    fair = fair_pile(args.out, seeds[1], 2 * SIDE, args.processes)
-    return SketchPairs(scenery, fair, side=SIDE)
+    return _grey(args, found) if args.task == "colorize" else _drawn(args, found)
+
+
+def _grey(args: argparse.Namespace, photos: list[Photograph]) -> GreyPairs:
+    """A third of the scenes is rendered at twice the side, for crops and for other textures."""
+    small = args.scenes - args.scenes // 3
+    piles = [
+        pile(args.out, range(small), SIDE, args.processes),
+        pile(args.out, range(small, args.scenes), 2 * SIDE, args.processes),
+    ]
+    return GreyPairs(Scenery(piles, photos), side=SIDE)
+
+
+def _drawn(args: argparse.Namespace, photos: list[Photograph]) -> SketchPairs:
+    """A third of the scenes is for shaded drawings, half for lines, a sixth for coloured ones."""
+    shaded = max(1, args.scenes // 3)
+    coloured = shaded + max(1, args.scenes // 6)
+    scenes = pile(args.out, range(shaded), DRAWN_SIDE, args.processes)
+    own, usual = (
+        fair_pile(args.out, seeds, DRAWN_SIDE, args.processes, usual=usual)
+        for seeds, usual in (
+            (range(shaded, coloured), False),
+            (range(coloured, args.scenes), True),
+        )
+    )
+    return SketchPairs(Scenery([scenes], photos, photo_share=0.1), usual, own, side=DRAWN_SIDE)
 
 
 def _watched(task: str | None) -> list[tuple[str, Pixels]]:

@@ -34,11 +34,12 @@ def game(task: str = "colorize") -> GanTask:
     torch.manual_seed(0)
     colour = task == "colorize"
     config = Pix2PixConfig(task=task, luma_in=colour, chroma_out=colour, channels=TINY)
-    fair = np.stack([fair_picture(seed, (64, 64)) for seed in range(4)])
+    usual = np.stack([fair_picture(seed, (48, 48)) for seed in range(4)])
+    own = np.stack([fair_picture(seed, (32, 32), usual=False) for seed in range(4, 6)])
     pairs = (
         GreyPairs(scenery(), side=32, watched=3)
         if colour
-        else SketchPairs(scenery(), fair, side=32, watched=3)
+        else SketchPairs(scenery(), usual, own, side=32, watched=3)
     )
     return GanTask(Generator(config), Discriminator((8, 8)), pairs, batch=4, autocast=False)
 
