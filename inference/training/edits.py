@@ -20,9 +20,11 @@ from inference.training.autoencoder import to_tensor
 from inference.training.crops import PairCrops
 from inference.training.data import Pixels
 from inference.training.drawings import child_drawing
-from inference.training.instructions import instruction
+from inference.training.gan_data import Pairs
+from inference.training.instructions import from_sketch, instruction
 from inference.training.pocket import Latents, at_subjects, focus
 from inference.training.shards import Shard
+from inference.training.sketch_pairs import SketchPairs
 
 TASKS: Mapping[str, float] = {
     "restyle": 0.18,
@@ -211,11 +213,47 @@ class PairEdits:
         """Random crops of random pairs."""
         picks = [rng.randrange(len(self._crops.pairs)) for _ in range(self._batch)]
         drawn = [self._crops.draw(i, rng) for i in picks]
-        pixels = np.stack([source for source, _ in drawn] + [target for _, target in drawn])
-        sources, targets = latents_of(self._vae, pixels, self._autocast).cpu().chunk(2)
-        return EditBatch(
-            sources=sources,
-            targets=targets * self._vae.config.scaling_factor,
-            words=tuple(self._crops.pairs[i].instruction for i in picks),
-            counts=torch.ones(len(picks), 1, *sources.shape[2:]),
-        )
+        sources, targets = (np.stack([pair[side] for pair in drawn]) for side in (0, 1))
+        words = tuple(self._crops.pairs[i].instruction for i in picks)
+        return _encoded(self._vae, (sources, targets), words, self._autocast)
+
+
+class DrawnEdits:
+    """Examples from drawings and what they show."""
+
+    def __init__(
+        self, pairs: SketchPairs, vae: AutoencoderKL, *, batch: int, autocast: bool = True
+    ) -> None:
+        self._pairs, self._vae = pairs, vae
+        self._batch, self._autocast = batch, autocast
+
+    def batch(self, rng: random.Random) -> EditBatch:
+        """Random drawings, of which a photograph is wanted."""
+        pixels = self._pairs.batch(self._batch, np.random.default_rng(rng.getrandbits(32)))
+        words = tuple(from_sketch(rng) for _ in range(self._batch))
+        return _encoded(self._vae, pixels, words, self._autocast)
+
+
+class MixedEdits:
+    """Batches from several sources, each as often as its weight says."""
+
+    def __init__(self, sources: Sequence[tuple[EditExamples, float]]) -> None:
+        self._sources, self._weights = [s for s, _ in sources], [weight for _, weight in sources]
+
+    def batch(self, rng: random.Random) -> EditBatch:
+        """A batch of one of them."""
+        (chosen,) = rng.choices(self._sources, self._weights)
+        return chosen.batch(rng)
+
+
+def _encoded(
+    vae: AutoencoderKL, pixels: Pairs, words: tuple[str, ...], autocast: bool
+) -> EditBatch:
+    """Sources and targets, uint8 [n, h, w, 3] each, as a batch in which all counts alike."""
+    sources, targets = latents_of(vae, np.concatenate(pixels), autocast).cpu().chunk(2)
+    return EditBatch(
+        sources=sources,
+        targets=targets * vae.config.scaling_factor,
+        words=words,
+        counts=torch.ones(len(sources), 1, *sources.shape[2:]),
+    )

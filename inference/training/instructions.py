@@ -112,6 +112,12 @@ FROM_SKETCH = (
 )
 
 
+def from_sketch(rng: random.Random) -> str:
+    """Words that ask for a photograph of what a drawing shows, whatever it is."""
+    noun = rng.choice(STYLE_WORDS["photo"])
+    return _polite(rng.choice(FROM_SKETCH).format(noun=noun, a=_with_article(noun)), rng)
+
+
 def instruction(task: str, facts: Facts, rng: random.Random) -> str:
     """Words that ask for the picture that `facts` describe.
 
@@ -124,9 +130,17 @@ def instruction(task: str, facts: Facts, rng: random.Random) -> str:
             said = rng.choice((f"{said}: {what}", f"{said}, {what}", f"{said} of {what}"))
     else:
         said = _styled(task, facts, rng)
+    return _polite(said, rng)
+
+
+def _polite(said: str, rng: random.Random) -> str:
     if rng.random() < 0.1:
         said = rng.choice((f"please {said}", f"{said} please", f"can you {said}?", f"{said}."))
     return said.capitalize() if rng.random() < 0.2 else said
+
+
+def _with_article(noun: str) -> str:
+    return ("an " if noun[0] in "aeiou" else "a ") + noun
 
 
 def _styled(task: str, facts: Facts, rng: random.Random) -> str:
@@ -134,8 +148,7 @@ def _styled(task: str, facts: Facts, rng: random.Random) -> str:
     if rng.random() < (0.4 if task == "sketch" else 0.3):
         return caption(facts, rng)
     noun = rng.choice(STYLE_WORDS[facts.style])
-    article = "an" if noun[0] in "aeiou" else "a"
     said = rng.choice(FROM_SKETCH if task == "sketch" and rng.random() < 0.8 else TO_STYLE)
-    said = said.format(noun=noun, a=f"{article} {noun}")
+    said = said.format(noun=noun, a=_with_article(noun))
     what = content(facts, rng) if rng.random() < 0.3 else ""
     return f"{said}, {what}" if what else said

@@ -6,6 +6,7 @@ of it, or patches of each. What is drawn in lines is therefore always a clear da
 colours that things usually have, unless a child's crayon says another.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,11 +18,14 @@ from inference.tasks.sketch import clean_drawing
 from inference.training.data import Pixels
 from inference.training.drawings import FILLED, child_drawing, line_drawing, pen_drawing
 from inference.training.gan_data import Pairs
+from inference.training.photographs import Photograph
 from inference.training.rendering import outlines, photograph
 from inference.training.scenes import Scenery, picture_of, pile
 from inference.training.styles import stylise
 from inference.training.world import HELD_OUT, Scene, scene
 
+SIDE = 256
+"""That of what members' drawings are scaled to, pixels; only so is a large subject seen whole."""
 SHADED = {"pencil": 0.5, "ink": 0.5}
 """Drawings that tell the light, and how often each is drawn of those."""
 LINED = {"pen": 0.4, "child": 0.3, "line": 0.3}
@@ -80,6 +84,20 @@ def drawn_pair(
     return _lined(fair_picture(seed, size, usual=not coloured), kind, rng, coloured)
 
 
+def sketch_pairs(
+    folder: Path, scenes: int, photos: Sequence[Photograph], processes: int, side: int = SIDE
+) -> "SketchPairs":
+    """Pairs of so many scenes of the world, which are kept in `folder`: a third of them for shaded
+    drawings, half for lines, a sixth for coloured ones; and of photographs.
+    """
+    shaded = max(1, scenes // 3)
+    coloured = shaded + max(1, scenes // 6)
+    pictures = pile(folder, range(shaded), side, processes)
+    own = fair_pile(folder, range(shaded, coloured), side, processes, usual=False)
+    usual = fair_pile(folder, range(coloured, max(scenes, coloured + 1)), side, processes)
+    return SketchPairs(Scenery([pictures], photos, photo_share=0.1), usual, own, side=side)
+
+
 class SketchPairs:
     """Drawings, and what was drawn."""
 
@@ -89,7 +107,7 @@ class SketchPairs:
         usual: Pixels,
         own: Pixels,
         *,
-        side: int = 256,
+        side: int = SIDE,
         watched: int = 32,
     ) -> None:
         """`usual` and `own` are piles as `fair_pile` gives them, in usual colours and in those of

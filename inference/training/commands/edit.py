@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,11 +20,17 @@ from inference.training.base_model import (
 from inference.training.commands import options, pair_options, shard_options
 from inference.training.edit import narrowed, widen
 from inference.training.edit_sheets import EditSheets, Shown, pair_rows, world_rows
-from inference.training.edits import EditExamples, PairEdits, WorldEdits
+from inference.training.edits import DrawnEdits, EditExamples, MixedEdits, PairEdits, WorldEdits
 from inference.training.loop import Trainer
 from inference.training.noising import Noising
+from inference.training.photographs import photographs
+from inference.training.sketch_pairs import SIDE, sketch_pairs
 
 HELP = "a model that edits a picture as it is told, from the world or from your own pairs"
+
+DRAWINGS = 0.15
+"""Share of the batches that are drawings by a pen, a child, in lines, pencil or ink, beside those
+that the world's own tasks have."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "smaller and quicker, and the more there is to learn",
     )
     shard_options.add_shards(parser, required=False)
+    options.add_rendering(parser)
+    parser.add_argument(
+        "--drawings",
+        type=int,
+        default=3000,
+        help="with --shards: how many scenes to draw besides, as members do; 0 for none",
+    )
     pair_options.add_pairs(parser, required=False, batch=16)
     parser.add_argument(
         "--freeze-text", action="store_true", help="leave the text encoder as it is"
@@ -109,7 +123,14 @@ def _examples(
         return examples, pair_rows(found.shown)
     base.vae.to(device)
     shards = shard_options.shards_from(args, base.vae)
-    return (
-        WorldEdits([s for s, _ in shards], [one for _, one in shards], base.vae, autocast=autocast),
-        world_rows(shards[0][0].size),
-    )
+    latents = [one for _, one in shards]
+    world = WorldEdits([s for s, _ in shards], latents, base.vae, autocast=autocast)
+    rows = world_rows(shards[0][0].size)
+    if not args.drawings:
+        return world, rows
+    photos = photographs(Path(args.photos) if args.photos else None)
+    pairs = sketch_pairs(args.out, args.drawings, photos, args.processes)
+    places = min(one.batch * one.values[0, 0].numel() for one in latents)
+    batch = max(1, places * base.vae_scale_factor**2 // SIDE**2)
+    drawn = DrawnEdits(pairs, base.vae, batch=batch, autocast=autocast)
+    return MixedEdits([(world, 1 - DRAWINGS), (drawn, DRAWINGS)]), rows

@@ -19,15 +19,13 @@ from inference.training.gan_data import FolderPairs, GreyPairs, PairSource
 from inference.training.pairs import PairsError, check
 from inference.training.photographs import Photograph, photographs
 from inference.training.scenes import Scenery, pile
-from inference.training.sketch_pairs import FILTERS, SketchPairs, fair_pile, sketch
+from inference.training.sketch_pairs import FILTERS, sketch, sketch_pairs
 from inference.training.spoiling import grey
 
 HELP = "a conditional GAN (pix2pix) on pairs of pictures"
 TASKS = ("colorize", "sketch")
 TITLES = {"colorize": "pix2pix: colour", "sketch": "pix2pix: sketch to picture"}
 SIDE = 128
-DRAWN_SIDE = 256
-"""Of drawings: that of what members' are scaled to, for only so is a large subject seen whole."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -135,7 +133,9 @@ def _own(folder: Path) -> PairSource:
 
 def _world(args: argparse.Namespace) -> PairSource:
     found = photographs(Path(args.photos) if args.photos else None)
-    return _grey(args, found) if args.task == "colorize" else _drawn(args, found)
+    if args.task == "colorize":
+        return _grey(args, found)
+    return sketch_pairs(args.out, args.scenes, found, args.processes)
 
 
 def _grey(args: argparse.Namespace, photos: list[Photograph]) -> GreyPairs:
@@ -146,21 +146,6 @@ def _grey(args: argparse.Namespace, photos: list[Photograph]) -> GreyPairs:
         pile(args.out, range(small, args.scenes), 2 * SIDE, args.processes),
     ]
     return GreyPairs(Scenery(piles, photos), side=SIDE)
-
-
-def _drawn(args: argparse.Namespace, photos: list[Photograph]) -> SketchPairs:
-    """A third of the scenes is for shaded drawings, half for lines, a sixth for coloured ones."""
-    shaded = max(1, args.scenes // 3)
-    coloured = shaded + max(1, args.scenes // 6)
-    scenes = pile(args.out, range(shaded), DRAWN_SIDE, args.processes)
-    own, usual = (
-        fair_pile(args.out, seeds, DRAWN_SIDE, args.processes, usual=usual)
-        for seeds, usual in (
-            (range(shaded, coloured), False),
-            (range(coloured, args.scenes), True),
-        )
-    )
-    return SketchPairs(Scenery([scenes], photos, photo_share=0.1), usual, own, side=DRAWN_SIDE)
 
 
 def _watched(task: str | None) -> list[tuple[str, Pixels]]:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from inference.families.pix2pix import Generator, Pix2PixConfig
 from inference.training.adversary import Discriminator, patch_accuracy
-from inference.training.gan import GanTask, GanTrainer
+from inference.training.gan import GanTask, GanTrainer, difference
 from inference.training.gan_data import FolderPairs, GreyPairs
 from inference.training.loop import LoopSettings
 from inference.training.pairs import check
@@ -125,6 +125,16 @@ def test_a_sheet_has_room_for_an_odd_number() -> None:
     assert made.shape == (8, 20, 3)
     assert made[4:, 10:].min() == 255
     assert made[:, :10].max() == 0
+
+
+def test_texture_counts_less_than_the_colour_of_a_whole_thing() -> None:
+    truth = torch.zeros(1, 3, 32, 32)
+    tint = torch.full_like(truth, 0.3)
+    rows, columns = torch.meshgrid(torch.arange(32), torch.arange(32), indexing="ij")
+    grain = 0.3 * (1 - 2.0 * ((rows + columns) % 2)).expand_as(truth)
+    assert difference(tint, truth).item() == pytest.approx(0.3)
+    assert difference(grain, truth).item() == pytest.approx(0.1)
+    assert difference(truth, truth).item() == 0
 
 
 def test_accuracy_counts_both_sides_alike() -> None:
