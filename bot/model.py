@@ -167,7 +167,7 @@ class GuildPolicy:
     """What one guild allows. Costs are megapixel-rows (see `Recipe.cost`).
 
     member_budget, guild_budget: cost per moving window of window_minutes.
-    member_queue, guild_queue: jobs that may wait or run at once.
+    member_queue, guild_queue: jobs that may wait (for their picture, too) or run at once.
     channels: where the bot may be used; empty means everywhere.
     min_strength … default_count: allowed range and default of the options.
     open_buttons: whether everybody, not only the owner of a picture, may press its buttons.

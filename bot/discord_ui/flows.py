@@ -2,10 +2,11 @@
 
 A row is written, then the interaction is acknowledged with a public "thinking…" message, then
 the picture is fetched and the job submitted. What is wrong before the acknowledgement (a range,
-the channel, somebody else's button) is answered privately and leaves no row. What is wrong after
-it (a picture that cannot be read, a used-up budget) takes the "thinking…" message away again and
-is told privately as well: a refusal is no news for the channel. Where nobody can be told
-privately any more, because the bot was restarted in between, Delivery tells it in the channel.
+the channel, somebody else's button, too many jobs that are not done) is answered privately and
+leaves no row, and nothing is fetched for it. What is wrong after it (a picture that cannot be
+read, a used-up budget) takes the "thinking…" message away again and is told privately as well: a
+refusal is no news for the channel. Where nobody can be told privately any more, because the bot
+was restarted in between, Delivery tells it in the channel.
 """
 
 import asyncio
@@ -229,7 +230,7 @@ class Flows:
     async def record(
         self, origin: Origin, order: Order, *, thread_of: int | None
     ) -> tuple[Job, bool]:
-        """Checks what needs no row, then writes the row; False: the event was a replay.
+        """Checks what needs no picture, then writes the row; False: the event was a replay.
 
         thread_of: the channel that the origin's is a thread of. Raises Refused, RequestError.
         """

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from bot.errors import NotPermitted, QueueFull, RateLimited, Refused
 from bot.model import GuildPolicy
-from bot.storage.usage import Charge, Load
+from bot.storage.usage import Backlog, Charge, Load
 from inference.options import Upscale
 from inference.request import MAX_COUNT, MAX_STEPS, Recipe
 
@@ -81,6 +81,23 @@ def check_recipe(policy: GuildPolicy, recipe: Recipe) -> None:
             )
 
 
+def check_queue(policy: GuildPolicy, backlog: Backlog) -> None:
+    """Raises QueueFull where one more job would be too many.
+
+    Asked of a job before its picture is fetched: what was admitted stays so.
+    """
+    if backlog.member >= policy.member_queue:
+        raise QueueFull(
+            f"You have {_jobs(backlog.member)} waiting or running here and "
+            f"{policy.member_queue} are allowed; wait for one to finish, or /cancel one."
+        )
+    if backlog.guild >= policy.guild_queue:
+        raise QueueFull(
+            f"This server has {_jobs(backlog.guild)} waiting or running and "
+            f"{policy.guild_queue} are allowed; try again when one has finished."
+        )
+
+
 def admit(
     policy: GuildPolicy,
     load: Load,
@@ -88,11 +105,10 @@ def admit(
     recipe: Recipe,
     price: Callable[[Recipe], float],
 ) -> None:
-    """Raises QueueFull or RateLimited where there is no room for the recipe now.
+    """Raises RateLimited where the budgets have no room for the recipe now.
 
     price: what a recipe costs on this source, megapixel-rows; also asked for smaller ones.
     """
-    _check_queue(policy, load)
     cost = price(recipe)
     for scope, budget in (("your", policy.member_budget), ("the server’s", policy.guild_budget)):
         if cost > budget:
@@ -156,19 +172,6 @@ def check_policy(policy: GuildPolicy) -> None:
                 f"The {name} cannot be {value:g}: it must be from {low:g} to {high:g}; "
                 f"the nearest allowed value is {nearest:g}."
             )
-
-
-def _check_queue(policy: GuildPolicy, load: Load) -> None:
-    if load.member_waiting >= policy.member_queue:
-        raise QueueFull(
-            f"You have {_jobs(load.member_waiting)} waiting or running here and "
-            f"{policy.member_queue} are allowed; wait for one to finish, or /cancel one."
-        )
-    if load.guild_waiting >= policy.guild_queue:
-        raise QueueFull(
-            f"This server has {_jobs(load.guild_waiting)} waiting or running and "
-            f"{policy.guild_queue} are allowed; try again when one has finished."
-        )
 
 
 def _what_fits(recipe: Recipe, price: Callable[[Recipe], float], budget: float) -> str:

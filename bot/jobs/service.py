@@ -1,6 +1,7 @@
 """Everything that a user interface may do to a job."""
 
 import asyncio
+import functools
 from dataclasses import dataclass
 
 from bot.errors import Gone, NotPermitted, Refused, UserError
@@ -59,7 +60,7 @@ class JobService:
     async def prepare(
         self, guild_id: int, channel_id: int, recipe: Recipe, *, thread_of: int | None = None
     ) -> None:
-        """What can be refused before anything is recorded: channel and ranges. Raises Refused.
+        """What can be refused without a look at the job log: channel and ranges. Raises Refused.
 
         thread_of: the channel whose thread this channel is.
         """
@@ -82,7 +83,11 @@ class JobService:
 
         source_url: of the attachment to fetch; or source: hash of a stored picture. Likewise the
         second picture, see `Job`.
+
+        Raises QueueFull where the member or the guild has as many jobs as it may have; none is
+        recorded then, and no picture need be fetched for it.
         """
+        policy = await self._policies.get(origin.guild_id)
         return await self._jobs.receive(
             recipe=recipe,
             origin=origin,
@@ -91,15 +96,17 @@ class JobService:
             source=source,
             second_url=second_url,
             second=second,
+            admit=functools.partial(rules.check_queue, policy),
         )
 
     async def submit(self, job_id: int, source: str | None, second: str | None = None) -> Job:
         """Puts a RECEIVED job in the queue; source, second: hashes of its stored pictures.
 
-        A job that was cancelled in the meantime is returned as it is. Raises Refused (RateLimited,
-        QueueFull) or Gone; the job is then REFUSED with that text. Whoever called tells the member
-        and marks it delivered; there is no event, but should the bot stop before that, the job is
-        among the undelivered. The channel is not asked again after `prepare`.
+        A job that was cancelled in the meantime is returned as it is. Raises Refused (RateLimited
+        among them) or Gone; the job is then REFUSED with that text. Whoever called tells the
+        member and marks it delivered; there is no event, but should the bot stop before that, the
+        job is among the undelivered. The channel is not asked again after `prepare`, nor the
+        queue's limits after `receive`.
         """
         job = await self._jobs.get(job_id)
         try:

@@ -1,6 +1,7 @@
 """Recording what arrives: a burst in one transaction, so that nobody waits for hundreds."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
@@ -9,16 +10,21 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import Clock
+from bot.errors import Refused
 from bot.model import DeliveryState, Job, JobStatus, Origin
 from bot.storage.database import Database
 from bot.storage.rows import job_of, origin_values, select_jobs
 from bot.storage.tables import jobs
+from bot.storage.usage import Backlog, Backlogs
 from inference.request import Recipe
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Arrival:
-    """What is known of a job when it is received, and who waits for its row."""
+    """What is known of a job when it is received, and who waits for its row.
+
+    admit: raises Refused where there are too many jobs before it.
+    """
 
     recipe: Recipe
     origin: Origin
@@ -27,6 +33,7 @@ class Arrival:
     source: str | None
     second_url: str | None
     second: str | None
+    admit: Callable[[Backlog], None]
     answer: asyncio.Future[tuple[Job, bool]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -42,7 +49,11 @@ class Arrivals:
         self._writer: asyncio.Task[None] | None = None
 
     async def record(self, arrival: Arrival) -> tuple[Job, bool]:
-        """The RECEIVED job once its row is committed; False with the first one of a replay."""
+        """The RECEIVED job once its row is committed; False with the first one of a replay.
+
+        Raises Refused where `admit` does; there is no row then. Looking and recording are one
+        transaction: nobody gets in between.
+        """
         self._waiting.append(arrival)
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
@@ -63,22 +74,35 @@ class Arrivals:
                         arrival.answer.set_exception(error)
             else:
                 for arrival, answer in zip(batch, answers, strict=True):
-                    if not arrival.answer.done():
+                    if arrival.answer.done():
+                        continue
+                    if isinstance(answer, Refused):
+                        arrival.answer.set_exception(answer)
+                    else:
                         arrival.answer.set_result(answer)
 
     async def _record(
         self, connection: AsyncConnection, batch: list[Arrival]
-    ) -> list[tuple[Job, bool]]:
+    ) -> list[tuple[Job, bool] | Refused]:
         """One answer per arrival, in order."""
         known = await _known(connection, batch)
+        backlogs = await Backlogs.read(connection, {one.origin.guild_id for one in batch})
         new: dict[int, Arrival] = {}
+        refused: dict[int, Refused] = {}
         seen: set[int | None] = {*known}
         for index, arrival in enumerate(batch):
-            interaction = arrival.origin.interaction_id
-            if interaction not in seen:
-                new[index] = arrival
-            if interaction is not None:
-                seen.add(interaction)
+            origin = arrival.origin
+            if origin.interaction_id in seen:
+                continue
+            try:
+                arrival.admit(backlogs.of(origin.guild_id, origin.user_id))
+            except Refused as error:
+                refused[index] = error
+                continue
+            new[index] = arrival
+            backlogs.add(origin.guild_id, origin.user_id)
+            if origin.interaction_id is not None:
+                seen.add(origin.interaction_id)
         made: dict[int, Job] = {}
         if new:
             now = self._clock()
@@ -88,12 +112,15 @@ class Arrivals:
                 made[index] = job = _job(job_id, arrival, now)
                 if arrival.origin.interaction_id is not None:
                     known[arrival.origin.interaction_id] = job
-        return [
-            (made[index], True)
-            if index in made
-            else (known[cast(int, arrival.origin.interaction_id)], False)
-            for index, arrival in enumerate(batch)
-        ]
+
+        def answer(index: int, arrival: Arrival) -> tuple[Job, bool] | Refused:
+            if index in refused:
+                return refused[index]
+            if index in made:
+                return made[index], True
+            return known[cast(int, arrival.origin.interaction_id)], False
+
+        return [answer(index, arrival) for index, arrival in enumerate(batch)]
 
 
 async def _insert(connection: AsyncConnection, rows: list[dict[str, Any]]) -> list[int]:

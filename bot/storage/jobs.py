@@ -17,7 +17,7 @@ from bot.storage.database import Database
 from bot.storage.moves import move, read
 from bot.storage.rows import job_of, run_values, select_jobs
 from bot.storage.tables import guild_shares, images, job_results, jobs, member_shares
-from bot.storage.usage import Load, read_load
+from bot.storage.usage import Backlog, Load, read_load
 from inference.request import Recipe
 from inference.result import GenerationResult
 
@@ -58,8 +58,12 @@ class JobStore:
         source: str | None = None,
         second_url: str | None = None,
         second: str | None = None,
+        admit: Callable[[Backlog], None] = lambda _: None,
     ) -> tuple[Job, bool]:
-        """Records a job as RECEIVED; False with the first one where the interaction is known."""
+        """Records a job as RECEIVED; False with the first one where the interaction is known.
+
+        admit: sees what is unfinished already, and may raise Refused; nothing is recorded then.
+        """
         arrival = Arrival(
             recipe=recipe,
             origin=origin,
@@ -68,6 +72,7 @@ class JobStore:
             source=source,
             second_url=second_url,
             second=second,
+            admit=admit,
         )
         return await self._arrivals.record(arrival)
 
@@ -86,7 +91,7 @@ class JobStore:
         return None if row is None else job_of(row)
 
     async def load(self, guild_id: int, user_id: int, window: timedelta) -> Load:
-        """What was used within the window that ends now, and what waits."""
+        """What was used within the window that ends now."""
         async with self._database.read() as connection:
             return await read_load(connection, guild_id, user_id, self._clock() - window)
 

@@ -1,5 +1,7 @@
-"""What a guild and a member used lately and have waiting, read from the job log."""
+"""What a guild and a member used lately and have unfinished, read from the job log."""
 
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,16 +22,52 @@ class Charge:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Load:
-    """What one member and their guild have used within the window, and what waits or runs.
+    """What one member and their guild have used within the window.
 
     member, guild: charges, oldest first; the guild's include the member's.
-    member_waiting, guild_waiting: jobs QUEUED or RUNNING.
     """
 
     member: tuple[Charge, ...]
     guild: tuple[Charge, ...]
-    member_waiting: int
-    guild_waiting: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backlog:
+    """How many jobs of one member and of their whole guild are RECEIVED, QUEUED or RUNNING."""
+
+    member: int
+    guild: int
+
+
+class Backlogs:
+    """The backlogs of some guilds, in the transaction that adds to them."""
+
+    def __init__(self, counts: Counter[tuple[int, int]]) -> None:
+        self._members = counts
+        self._guilds: Counter[int] = Counter()
+        for (guild_id, _), count in counts.items():
+            self._guilds[guild_id] += count
+
+    @classmethod
+    async def read(cls, connection: AsyncConnection, guilds: Collection[int]) -> "Backlogs":
+        """Of these guilds."""
+        unfinished = [status.value for status in JobStatus if not status.finished]
+        query = (
+            select(jobs.c.guild_id, jobs.c.user_id, func.count())
+            .where(jobs.c.status.in_(unfinished), jobs.c.guild_id.in_(guilds))
+            .group_by(jobs.c.guild_id, jobs.c.user_id)
+        )
+        rows = (await connection.execute(query)).all()
+        return cls(Counter({(guild_id, user_id): count for guild_id, user_id, count in rows}))
+
+    def of(self, guild_id: int, user_id: int) -> Backlog:
+        """As it is with what was added."""
+        return Backlog(member=self._members[guild_id, user_id], guild=self._guilds[guild_id])
+
+    def add(self, guild_id: int, user_id: int) -> None:
+        """One more job of this member."""
+        self._members[guild_id, user_id] += 1
+        self._guilds[guild_id] += 1
 
 
 async def read_load(
@@ -45,18 +83,7 @@ async def read_load(
         (user, Charge(at=at, cost=charged))
         for user, at, charged in (await connection.execute(recent)).all()
     ]
-    waiting = (
-        select(jobs.c.user_id, func.count())
-        .where(
-            jobs.c.guild_id == guild_id,
-            jobs.c.status.in_([JobStatus.QUEUED.value, JobStatus.RUNNING.value]),
-        )
-        .group_by(jobs.c.user_id)
-    )
-    counts = {row[0]: row[1] for row in await connection.execute(waiting)}
     return Load(
         member=tuple(charge for user, charge in guild if user == user_id),
         guild=tuple(charge for _, charge in guild),
-        member_waiting=counts.get(user_id, 0),
-        guild_waiting=sum(counts.values()),
     )

@@ -114,6 +114,22 @@ async def test_a_used_up_budget_is_told_privately_with_a_time(here: Studio) -> N
     assert (job.status, job.delivery) == (JobStatus.REFUSED, DeliveryState.DELIVERED)
 
 
+async def test_over_the_queues_limit_no_picture_is_looked_at(here: Studio) -> None:
+    await set_policy(here, member_queue=1)
+    here.sandbox.weather.stall_attachment()
+    first = await ask(here)
+    await first.ack()
+    assert [job.status for job in await here.service.received()] == [JobStatus.RECEIVED]
+    refused = await ask(here, image=("page.png", b"<html>not a picture</html>" * 50))
+    assert await told(here, refused) == (
+        "You have 1 job waiting or running here and 1 are allowed; "
+        "wait for one to finish, or /cancel one."
+    )
+    assert refused.kind == "message"  # nothing was ever shown to the others
+    here.sandbox.weather.clear()
+    await gallery(first)
+
+
 async def test_a_prompt_cannot_mention_anybody(here: Studio) -> None:
     card = await card_of(here, prompt="@everyone <@1> **bold** `x` # no")
     assert "@everyone" not in card.text

@@ -8,7 +8,7 @@ import pytest
 from bot.errors import Gone, NotPermitted, QueueFull, RateLimited, Refused, UserError
 from bot.jobs.events import JobEvent, JobFinished, JobQueued
 from bot.jobs.service import Actor
-from bot.model import DeliveryState, GuildPolicy, JobStatus
+from bot.model import DeliveryState, GuildPolicy, Job, JobStatus
 from inference.catalog import Catalog
 from inference.request import Recipe
 from inference.sizes import result_size
@@ -69,15 +69,54 @@ async def _refused(log: JobLog, kind: type[UserError], **recipe: object) -> str:
 
 
 async def test_refusals_are_on_the_row_and_cost_nothing(log: JobLog) -> None:
-    await log.service.set_policy(GuildPolicy(guild_id=1, max_steps=30, member_queue=1))
+    await log.service.set_policy(GuildPolicy(guild_id=1, max_steps=30, member_budget=1.5))
     assert "30" in await _refused(log, Refused, steps=40)
     assert "nearest is" in await _refused(log, Refused, model="pokket")
     assert (await log.service.preview_usage(1, 1)).member == 0
     job = await log.received()
     await log.service.submit(job.id, await log.source())
-    await _refused(log, QueueFull)
+    await _refused(log, RateLimited)
     used = await log.service.preview_usage(1, 1)
     assert used.member == used.guild == (await log.service.get(job.id)).cost
+
+
+async def test_the_queues_limits_count_what_waits_for_its_picture(log: JobLog) -> None:
+    await log.service.set_policy(GuildPolicy(guild_id=1, member_queue=2, guild_queue=3))
+    source = await log.source()
+
+    async def ask(user: int = 1) -> Job:
+        recipe = Recipe(prompt="x", steps=1, guidance=1)
+        job, _ = await log.service.receive(recipe=recipe, origin=log.origin(1, user), source=source)
+        return job
+
+    # At once or one after the other: as many as are allowed, no more and no fewer.
+    answers = await asyncio.gather(*(ask() for _ in range(4)), return_exceptions=True)
+    first, second = (answer for answer in answers if isinstance(answer, Job))
+    with pytest.raises(QueueFull, match="You have 2 jobs waiting or running here and 2 are"):
+        await ask()
+    assert await log.service.received() == [first, second]
+    third = await ask(2)
+    with pytest.raises(QueueFull, match="This server has 3 jobs waiting or running and 3 are"):
+        await ask(3)
+    # None counts against itself or against what was received before it.
+    for job in (third, second, first):
+        assert (await log.service.submit(job.id, source)).status is JobStatus.QUEUED
+    with pytest.raises(QueueFull):
+        await ask()
+    again, created = await log.service.receive(
+        recipe=first.recipe, origin=first.origin, source=source
+    )
+    assert (again.id, created) == (first.id, False)
+    await log.service.cancel(first.id, OWNER)
+    await ask()
+
+
+async def test_what_was_received_is_queued_under_limits_that_were_lowered(log: JobLog) -> None:
+    jobs = [await log.received(steps=1, guidance=1) for _ in range(2)]
+    await log.service.set_policy(GuildPolicy(guild_id=1, member_queue=1, guild_queue=1))
+    for job in jobs:
+        queued = await log.service.submit(job.id, await log.source())
+        assert queued.status is JobStatus.QUEUED
 
 
 async def test_the_rate_limit_says_when_and_keeps_its_word(log: JobLog) -> None:
@@ -106,7 +145,7 @@ async def test_members_at_once_cannot_overrun_the_budget(log: JobLog) -> None:
     answers = await asyncio.gather(
         *(log.service.submit(job.id, source) for job in jobs), return_exceptions=True
     )
-    assert sum(isinstance(answer, RateLimited | QueueFull) for answer in answers) == 5
+    assert sum(isinstance(answer, RateLimited) for answer in answers) == 5
 
 
 async def test_a_source_that_is_gone_refuses(log: JobLog) -> None:

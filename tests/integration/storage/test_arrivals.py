@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
+from bot.errors import Refused
 from bot.storage.database import Database
+from bot.storage.usage import Backlog
 from inference.request import Recipe
 from tests.joblog import JobLog
 
@@ -49,6 +51,33 @@ async def test_replays_within_a_burst_and_across_bursts_are_one_job(log: JobLog)
     assert [created for _, created in answers] == [True, False, False]
     assert answers[1][0] == before
     assert answers[0][0] == answers[2][0] != before
+
+
+async def test_what_is_unfinished_is_counted_within_a_burst_too(log: JobLog) -> None:
+    await log.running(user=1)
+    await log.queued(user=1)
+    await log.received(user=2)
+    await log.done(guild=2, user=1)
+
+    seen: list[tuple[int, int]] = []
+
+    def admit(backlog: Backlog) -> None:
+        seen.append((backlog.member, backlog.guild))
+        if backlog.member >= 3:
+            raise Refused("full")
+
+    origins = [log.origin(1, 1), log.origin(1, 1), log.origin(1, 2), log.origin(2, 1)]
+    answers = await asyncio.gather(
+        *(
+            log.jobs.receive(recipe=Recipe(prompt="x"), origin=origin, admit=admit)
+            for origin in origins
+        ),
+        return_exceptions=True,
+    )
+    assert seen == [(2, 3), (3, 4), (1, 4), (0, 0)]
+    assert [isinstance(answer, Refused) for answer in answers] == [False, True, False, False]
+    recorded = [job.origin for job in await log.outbox.received()]
+    assert recorded[1:] == [origins[0], *origins[2:]]
 
 
 async def test_arrivals_go_before_everything_else_that_waits(log: JobLog) -> None:

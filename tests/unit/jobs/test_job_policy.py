@@ -9,9 +9,17 @@ from typing import Any
 import pytest
 
 from bot.errors import NotPermitted, QueueFull, RateLimited, Refused
-from bot.jobs.policy import admit, check_channel, check_policy, check_recipe, room_at, usage
+from bot.jobs.policy import (
+    admit,
+    check_channel,
+    check_policy,
+    check_queue,
+    check_recipe,
+    room_at,
+    usage,
+)
 from bot.model import GuildPolicy
-from bot.storage.usage import Charge, Load
+from bot.storage.usage import Backlog, Charge, Load
 from inference.options import Upscale
 from inference.request import Recipe
 
@@ -26,7 +34,7 @@ def _charges(*pairs: tuple[float, float]) -> tuple[Charge, ...]:
 
 
 def _load(**values: Any) -> Load:
-    empty = {"member": (), "guild": (), "member_waiting": 0, "guild_waiting": 0}
+    empty = {"member": (), "guild": ()}
     return Load(**(empty | values))
 
 
@@ -82,11 +90,11 @@ def test_what_means_nothing_to_a_task_is_not_looked_at() -> None:
 
 def test_queue_caps() -> None:
     policy = replace(POLICY, member_queue=1, guild_queue=3)
-    _admit(_load(guild_waiting=2), policy=policy)
+    check_queue(policy, Backlog(member=0, guild=2))
     with pytest.raises(QueueFull, match="You have 1 job waiting or running here and 1 are allowed"):
-        _admit(_load(member_waiting=1, guild_waiting=1), policy=policy)
+        check_queue(policy, Backlog(member=1, guild=1))
     with pytest.raises(QueueFull, match=r"This server has 3 jobs .* and 3 are allowed"):
-        _admit(_load(guild_waiting=3), policy=policy)
+        check_queue(policy, Backlog(member=0, guild=3))
 
 
 def test_what_fits_exactly_is_admitted() -> None:
