@@ -100,7 +100,13 @@ async def serve(settings: Settings, token: str) -> None:
             port = await stack.enter_async_context(pages.serve(settings.web_port))
             log.info("The owner's pages are at http://127.0.0.1:%d", port)
 
-        delivery = Delivery(client=client, service=service, images=images, pictures=pictures)
+        delivery = Delivery(
+            client=client,
+            service=service,
+            images=images,
+            pictures=pictures,
+            onward=client.flows.onward,
+        )
         dispatcher = Dispatcher(
             jobs=jobs,
             images=images,

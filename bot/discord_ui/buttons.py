@@ -30,7 +30,7 @@ from bot.model import OriginKind
 
 if TYPE_CHECKING:
     from bot.discord_ui.client import Palimpsest
-    from bot.discord_ui.flows import Change
+    from bot.discord_ui.onward import Change
 
 
 class Action(StrEnum):

@@ -1,10 +1,11 @@
-"""The cards that show a job in a channel. They hold no state: each is made from the job's row.
+"""The cards that show a job in a channel. They hold no state: each is made from the job's row,
+the buttons below a result also from what its model can do.
 
 Discord allows 40 components and 4000 characters of text on a card, and 1024 characters of
 alternative text; escaped prompts, the longest part, are cut far below that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from discord import Colour, ui
@@ -77,8 +78,11 @@ def running(
     return Card(BLUE, *items, _buttons(job, Action.CANCEL))
 
 
-def result(job: Job, parcel: Parcel) -> ui.LayoutView:
-    """The finished pictures with what was used, and what can be done next."""
+def result(job: Job, parcel: Parcel, refused: Collection[Action] = ()) -> ui.LayoutView:
+    """The finished pictures with what was used, and what can be done next.
+
+    refused: what cannot, as for `next_steps`.
+    """
     text: ui.TextDisplay[Any] = ui.TextDisplay(_wish(job))
     items: list[ui.Item[Any]] = [text]
     if parcel.source is not None:
@@ -87,7 +91,7 @@ def result(job: Job, parcel: Parcel) -> ui.LayoutView:
     for picture in parcel.pictures:
         gallery.add_item(media=f"attachment://{picture.name}", description=picture.alt)
     items += [gallery, ui.TextDisplay("\n".join(f"-# {line}" for line in _small(job, parcel)))]
-    return Card(GREEN, *items, *_rows(job))
+    return Card(GREEN, *items, *_rows(job, refused))
 
 
 def failed(job: Job) -> ui.LayoutView:
@@ -213,9 +217,9 @@ def _told(job: Job) -> list[str]:
     return [escaped(note, MAX_NOTE_SHOWN) for note in notes[:MAX_NOTES_SHOWN]]
 
 
-def _rows(job: Job) -> list[ui.ActionRow[Any]]:
+def _rows(job: Job, refused: Collection[Action]) -> list[ui.ActionRow[Any]]:
     """What can be done with a result, as far as it means something."""
-    return [*_rungs(job), *(_buttons(job, *row) for row in next_steps(job))]
+    return [*_rungs(job), *(_buttons(job, *row) for row in next_steps(job, refused))]
 
 
 def _rungs(job: Job) -> Iterator[ui.ActionRow[Any]]:

@@ -14,6 +14,7 @@ from discord import ui
 
 from bot.discord_ui import cards
 from bot.discord_ui.lanes import Lanes
+from bot.discord_ui.onward import Onward
 from bot.discord_ui.outbox import (
     MAY_NOT_ATTACH,
     Expired,
@@ -57,10 +58,13 @@ class _Attempt:
 class Courier:
     """Delivers ended jobs and marks their rows. Bounded in all and per channel."""
 
-    def __init__(self, *, service: JobService, outbox: Outbox, packer: Packer) -> None:
+    def __init__(
+        self, *, service: JobService, outbox: Outbox, packer: Packer, onward: Onward
+    ) -> None:
         self._service = service
         self._outbox = outbox
         self._packer = packer
+        self._onward = onward
         self._lanes = Lanes(total=AT_ONCE, each=AT_ONCE_IN_CHANNEL)
 
     async def deliver(self, job: Job, *, suspect: bool) -> None:
@@ -127,7 +131,8 @@ class Courier:
             except (Gone, BadPicture) as error:
                 state.text = str(error)
             else:
-                return cards.result(job, parcel), parcel.files
+                refused = await asyncio.to_thread(self._onward.refused, job, policy)
+                return cards.result(job, parcel, refused), parcel.files
         if state.text is not None:
             return cards.words(job, state.text, quoting=not state.rejected), ()
         if job.status is JobStatus.CANCELLED:

@@ -14,6 +14,7 @@ import discord
 from bot.clock import Clock, utc_now
 from bot.discord_ui.courier import Courier
 from bot.discord_ui.follower import Follower
+from bot.discord_ui.onward import Onward
 from bot.discord_ui.outbox import Outbox
 from bot.discord_ui.uploads import Packer
 from bot.errors import Gone
@@ -50,6 +51,7 @@ class Delivery:
         service: JobService,
         images: ImageStore,
         pictures: PictureWorker,
+        onward: Onward,
         every: float = 3.0,
         grace: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
@@ -58,7 +60,7 @@ class Delivery:
         self._service = service
         self._outbox = Outbox(client, now=now)
         packer = Packer(images=images, pictures=pictures)
-        self._courier = Courier(service=service, outbox=self._outbox, packer=packer)
+        self._courier = Courier(service=service, outbox=self._outbox, packer=packer, onward=onward)
         self._every = every
         self._grace = grace
         self._clock = clock

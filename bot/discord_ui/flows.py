@@ -20,6 +20,7 @@ import discord
 
 from bot.discord_ui.acknowledge import ASKED_AGAIN, Rush, defer, in_time
 from bot.discord_ui.intake import Intake
+from bot.discord_ui.onward import Change, Onward
 from bot.discord_ui.sources import stored_pictures
 from bot.discord_ui.translate import explain, say
 from bot.discord_ui.underway import Underway
@@ -31,15 +32,10 @@ from bot.jobs.service import Actor, JobService
 from bot.model import GuildPolicy, Job, Origin, OriginKind
 from bot.storage.database import DatabaseUnavailable
 from inference.catalog import Catalog, answers_once
-from inference.errors import RequestError
 from inference.loras import with_tags
-from inference.model_info import PIX2PIX, ModelInfo
 from inference.request import Recipe
 
 log = logging.getLogger(__name__)
-
-Change = Callable[[Recipe, GuildPolicy], Recipe]
-"""Makes a child's recipe from its parent's. May raise UserError or RequestError."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +70,7 @@ class Flows:
         self._intake = intake
         self._catalog = catalog
         self._default_model = default_model
+        self.onward = Onward(catalog=catalog, default_model=default_model)
         self._rush = Rush()
         self.underway = Underway()
 
@@ -155,9 +152,9 @@ class Flows:
             raise Gone("That picture is no longer there.")
         recipe = parent.recipe
         if result is not None:
-            one = recipe.single(result) if recipe.strengths else recipe
+            painted = painted_url is not None
             recipe = await asyncio.to_thread(
-                self._onward, one, policy, painted=painted_url is not None
+                self.onward.recipe, recipe, policy, result=result, painted=painted
             )
         recipe = await asyncio.to_thread(change, recipe, policy)  # it may ask the catalogue
         return Order(
@@ -194,38 +191,6 @@ class Flows:
             return anew.fresh(policy, model)
 
         return change
-
-    def _onward(self, recipe: Recipe, policy: GuildPolicy, *, painted: bool) -> Recipe:
-        """What goes on from a picture is plain image-to-image, with a model that can do that.
-
-        From an edited one it is the next instruction, but from one that was edited within a mask
-        the usual model goes on, as it does for one that is not offered any more. What was only
-        calculated says nothing of how to paint. painted: only within a mask, which is the usual
-        model's too.
-        """
-        model = self._offered(recipe.model)
-        if model is not None and recipe.task in ("img2img", "edit") and not painted:
-            return recipe if recipe.graded else recipe.change(strength=1.0)
-        wish = Wish(prompt=recipe.prompt, negative_prompt=recipe.negative_prompt)
-        if model is None and recipe.task == "edit" and not painted:
-            editor = self._catalog.editor() or self._default_model
-            told = replace(wish, task="edit", options=recipe.options)
-            return told.fresh(policy, self._catalog.find(editor))
-        if model is None or model.architecture == PIX2PIX or model.follows_instructions:
-            return wish.fresh(policy, self._catalog.find(self._default_model))
-        if not recipe.paints:
-            return wish.fresh(policy, model)
-        # How many variations are made is nobody's choice.
-        count = 1 if recipe.task == "variations" else recipe.count
-        strength = policy.default_strength
-        return recipe.change(task="img2img", options=None, count=count, strength=strength)
-
-    def _offered(self, name: str) -> ModelInfo | None:
-        """The model, or None where the owner does not offer it any more."""
-        try:
-            return self._catalog.find(name)
-        except RequestError:
-            return None
 
     async def record(
         self, origin: Origin, order: Order, *, thread_of: int | None

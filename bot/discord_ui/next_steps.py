@@ -1,5 +1,7 @@
 """What can be done with a result: the buttons that mean something for it."""
 
+from collections.abc import Collection
+
 from bot.discord_ui.buttons import Action
 from bot.model import Job
 from inference.catalog import answers_once
@@ -7,16 +9,20 @@ from inference.limits import MAX_SIDE
 from inference.options import Upscale
 
 
-def next_steps(job: Job) -> list[tuple[Action, ...]]:
+def next_steps(job: Job, refused: Collection[Action] = ()) -> list[tuple[Action, ...]]:
     """The rows of buttons under a finished job's pictures, but for those of a ladder's steps.
 
     What paints the same again, what goes on from there, and what paints nothing.
+    refused: what is left out, because the job's model cannot do it, see `Onward.refused`.
     """
-    recipe = job.recipe
-    if recipe.strengths:
-        return [(Action.REROLL, Action.EDIT, Action.SOURCE, Action.PAINT, Action.DELETE)]
-    rows = [_again(job), (Action.SOURCE, Action.PAINT, *_larger(job), *_alike(job)), _rest(job)]
-    return [row for row in rows if row]
+    rows: list[tuple[Action, ...]]
+    if job.recipe.strengths:
+        rows = [(Action.REROLL, Action.EDIT, Action.SOURCE, Action.PAINT, Action.DELETE)]
+    else:
+        onward = (Action.SOURCE, Action.PAINT, *_larger(job), *_alike(job))
+        rows = [_again(job), onward, _rest(job)]
+    possible = [tuple(action for action in row if action not in refused) for row in rows]
+    return [row for row in possible if row]
 
 
 def _again(job: Job) -> tuple[Action, ...]:

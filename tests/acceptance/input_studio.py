@@ -172,6 +172,7 @@ async def studio(sandbox: Sandbox, home: Path, *, grace: float = 10.0) -> AsyncI
             service=service,
             images=images,
             pictures=pictures,
+            onward=client.flows.onward,
             every=0.2,
             grace=grace,
         )

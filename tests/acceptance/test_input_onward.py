@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from input_studio import SOURCE, Studio, gallery, here, job_id, set_policy, studio
+from input_studio import SOURCE, Studio, gallery, here, job_id, set_policy, studio, told
 from PIL import Image
 
 from bot.model import Job
@@ -21,6 +21,7 @@ __all__ = ["here"]  # a fixture
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+ALONE = "ZImagePipeline"
 EDITOR, TURBO = "night-editor", "ink-turbo"
 FOLLOWS = "StableDiffusionInstructPix2PixPipeline"
 
@@ -102,3 +103,19 @@ async def test_the_next_instruction_goes_to_another_editor(here: Studio, models:
     recipe = (await job_of(here, await gallery(onward))).recipe
     assert (recipe.task, recipe.model, recipe.strength) == ("edit", EDITOR, 1)
     assert recipe.options == Edit(image_guidance=1.8)
+
+
+async def test_what_a_model_cannot_do_has_no_button_and_is_refused_where_one_is_left(
+    here: Studio, models: Path
+) -> None:
+    def emojis(card: Post) -> set[str]:
+        return {str(button.emoji) for button in card.buttons}
+
+    write_model(models / "changing")
+    old = await card_of(here, "reimagine", prompt="ink", model="changing")
+    assert emojis(old) > {"🎭", "🖌️", "🪜"}
+    write_model(models / "changing", kind=ALONE)
+    new = await card_of(here, "reimagine", prompt="ink", model="changing")
+    assert emojis(old) - emojis(new) == {"🎭", "🖌️"}
+    pressed = await here.sandbox.member("ada").press(old, emoji="🎭")
+    assert "draws its noise itself" in await told(here, pressed)

@@ -15,6 +15,7 @@ from delivery_discord import APP_ID, CHANNEL_ID, GUILD_ID, Discord
 from PIL import Image
 
 from bot.discord_ui.delivery import Delivery
+from bot.discord_ui.onward import Onward
 from bot.jobs.events import EventBus, JobFinished, JobProgressed, JobStarted
 from bot.jobs.queue import Queue
 from bot.jobs.service import JobService
@@ -149,6 +150,7 @@ class Studio:
             service=self.service,
             images=self.images,
             pictures=self.pictures,
+            onward=Onward(catalog=Catalog(), default_model="pocket"),
             **options,
         )
         task = asyncio.create_task(delivery.run())
