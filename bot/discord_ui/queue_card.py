@@ -22,7 +22,7 @@ def queue_card(
     user_id: int,
     channel_id: int | None,
 ) -> ui.LayoutView:
-    """jobs: running first, then in the expected order, with their places; more: not shown.
+    """jobs: in the order of `Queue.of_guild`, with their places; more: not shown.
 
     user_id, channel_id: who asks, and where. What was asked for in another channel they perhaps
     may not read, so its words are shown to nobody but who wrote them.
@@ -44,7 +44,9 @@ def queue_card(
 
 def _line(job: Job, place: QueuePlace | None) -> str:
     where = "is being painted"
-    if job.status is not JobStatus.RUNNING:
+    if job.status is JobStatus.RECEIVED:
+        where = "waits for its picture"
+    elif job.status is not JobStatus.RUNNING:
         # A job that began since the list was read has no place any more.
         where = "begins now" if place is None else f"is number {place.position} in line"
         if place is not None and place.seconds is not None:

@@ -46,7 +46,11 @@ class Queue:
         return QueuePlace(position=position, seconds=seconds)
 
     async def of_guild(self, guild_id: int) -> list[Job]:
-        """The guild's jobs: running ones first, then in the order in which they are expected."""
+        """The guild's jobs that are not finished.
+
+        Running ones first, then in the order in which they are expected, then those whose
+        picture is not here yet.
+        """
         await self._refresh()
         jobs = await self._line.of_guild(guild_id)
         last = (len(self._ahead) + 1, 0.0)

@@ -228,7 +228,7 @@ class JobService:
         return await self._queue.place(job_id)
 
     async def waiting(self, guild_id: int) -> list[Job]:
-        """The guild's jobs: running ones first, then in the order in which they are expected."""
+        """The guild's jobs that are not finished, as in `Queue.of_guild`."""
         return await self._queue.of_guild(guild_id)
 
     async def preview_usage(self, guild_id: int, user_id: int) -> Usage:

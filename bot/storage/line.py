@@ -12,6 +12,7 @@ from bot.model import Job, JobStatus
 from bot.storage.database import Database
 from bot.storage.rows import job_of, select_jobs
 from bot.storage.tables import guild_shares, jobs, member_shares
+from bot.storage.usage import UNFINISHED
 
 MEASURED_JOBS = 20
 
@@ -87,11 +88,8 @@ class Line:
             )
 
     async def of_guild(self, guild_id: int) -> list[Job]:
-        """The guild's RUNNING and QUEUED jobs, oldest first."""
-        query = select_jobs().where(
-            jobs.c.guild_id == guild_id,
-            jobs.c.status.in_([JobStatus.RUNNING.value, JobStatus.QUEUED.value]),
-        )
+        """The guild's jobs that are not finished, oldest first."""
+        query = select_jobs().where(jobs.c.guild_id == guild_id, jobs.c.status.in_(UNFINISHED))
         async with self._database.read() as connection:
             rows = (await connection.execute(query.order_by(jobs.c.id))).mappings()
             return [job_of(row) for row in rows]

@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.model import JobStatus
 from bot.storage.tables import jobs
 
+UNFINISHED = tuple(status.value for status in JobStatus if not status.finished)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Charge:
@@ -51,10 +53,9 @@ class Backlogs:
     @classmethod
     async def read(cls, connection: AsyncConnection, guilds: Collection[int]) -> "Backlogs":
         """Of these guilds."""
-        unfinished = [status.value for status in JobStatus if not status.finished]
         query = (
             select(jobs.c.guild_id, jobs.c.user_id, func.count())
-            .where(jobs.c.status.in_(unfinished), jobs.c.guild_id.in_(guilds))
+            .where(jobs.c.status.in_(UNFINISHED), jobs.c.guild_id.in_(guilds))
             .group_by(jobs.c.guild_id, jobs.c.user_id)
         )
         rows = (await connection.execute(query)).all()

@@ -37,6 +37,21 @@ async def test_cancel_by_command(here: Studio) -> None:
     await asked.wait_for(lambda post: "Cancelled" in post.text)
 
 
+async def test_what_waits_for_its_picture_is_shown_and_can_be_cancelled(here: Studio) -> None:
+    ada = here.sandbox.member("ada")
+    here.sandbox.weather.stall_attachment()
+    asked = await ask(here)
+    await asked.ack()
+    (offered,) = await ada.autocomplete("studio", "cancel", "job", "")
+    number = offered["value"]
+    line = await told(here, await ada.slash("studio", "queue"))
+    assert f"**#{number}** <@{ada.id}> waits for its picture" in line
+    done = await told(here, await ada.slash("studio", "cancel", job=number))
+    assert done == f"Job #{number} is cancelled."
+    await asked.wait_for(lambda post: "Cancelled" in post.text)
+    assert await ada.autocomplete("studio", "cancel", "job", "") == []
+
+
 async def test_the_queue_shows_what_runs_and_waits_and_what_was_used(here: Studio) -> None:
     jun = here.sandbox.member("jun")
     assert "Nothing waits here." in await told(here, await jun.slash("studio", "queue"))

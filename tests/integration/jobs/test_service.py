@@ -271,12 +271,12 @@ async def test_the_time_to_wait_follows_from_what_was_measured(log: JobLog) -> N
 
 
 async def test_a_guilds_line_is_running_first_then_as_expected(log: JobLog) -> None:
-    running = await log.running(user=1)
+    running, received = await log.running(user=1), await log.received(user=3)
     one, two = await log.queued(user=1), await log.queued(user=1)
     other = await log.queued(user=2)  # takes turns with member 1
     await log.queued(guild=2)
     line = await log.service.waiting(1)
-    assert [job.id for job in line] == [running.id, one.id, other.id, two.id]
+    assert [job.id for job in line] == [running.id, one.id, other.id, two.id, received.id]
     assert await log.service.waiting(3) == []
 
 
