@@ -14,6 +14,9 @@ from diffusers import (
     UNet2DConditionModel,
     VQModel,
 )
+from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import (
+    StableUnCLIPImageNormalizer,
+)
 from transformers import (
     CLIPTextModel,
     CLIPTextModelWithProjection,
@@ -32,6 +35,7 @@ __all__ = [
     "pixart",
     "qwen_edit",
     "taesd",
+    "unclip",
     "z_image",
 ]
 
@@ -147,18 +151,7 @@ def kandinsky(folder: Path, *, seed: int = 0) -> Path:
     CLIPTextModelWithProjection(tiny._text_config(32)).save_pretrained(
         folder / "prior_text_encoder"
     )
-    CLIPVisionModelWithProjection(
-        CLIPVisionConfig(
-            hidden_size=32,
-            intermediate_size=32,
-            projection_dim=32,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            image_size=32,
-            patch_size=16,
-        )
-    ).save_pretrained(folder / "prior_image_encoder")
-    CLIPImageProcessorPil(size=32, crop_size=32).save_pretrained(folder / "prior_image_processor")
+    _image_encoder(folder / "prior_image_encoder", folder / "prior_image_processor")
     PriorTransformer(
         num_attention_heads=2, attention_head_dim=8, num_layers=1, embedding_dim=32
     ).save_pretrained(folder / "prior_prior")
@@ -205,3 +198,47 @@ def kandinsky(folder: Path, *, seed: int = 0) -> Path:
         prior_image_processor=["transformers", "CLIPImageProcessor"],
     )
     return folder
+
+
+def unclip(folder: Path, *, seed: int = 0) -> Path:
+    """Stable unCLIP, which paints variations of what a picture means; a part is its own class."""
+    tiny.sd(folder, seed=seed)
+    _image_encoder(folder / "image_encoder", folder / "feature_extractor")
+    normalizer = StableUnCLIPImageNormalizer(embedding_dim=32)
+    torch.nn.init.constant_(normalizer.mean, 7)
+    normalizer.save_pretrained(folder / "image_normalizer")
+    tiny._write(
+        folder / "image_noising_scheduler" / "scheduler_config.json",
+        {"_class_name": "DDPMScheduler"},
+    )
+    tiny._unet(
+        folder / "unet",
+        latent_channels=_CHANNELS,
+        cross_attention_dim=32,
+        class_embed_type="projection",
+        projection_class_embeddings_input_dim=64,
+    )
+    _rename(
+        folder,
+        "StableUnCLIPImg2ImgPipeline",
+        image_encoder=["transformers", "CLIPVisionModelWithProjection"],
+        feature_extractor=["transformers", "CLIPImageProcessor"],
+        image_normalizer=["stable_diffusion", "StableUnCLIPImageNormalizer"],
+        image_noising_scheduler=["diffusers", "DDPMScheduler"],
+    )
+    return folder
+
+
+def _image_encoder(folder: Path, processor: Path) -> None:
+    CLIPVisionModelWithProjection(
+        CLIPVisionConfig(
+            hidden_size=32,
+            intermediate_size=32,
+            projection_dim=32,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            image_size=32,
+            patch_size=16,
+        )
+    ).save_pretrained(folder)
+    CLIPImageProcessorPil(size=32, crop_size=32).save_pretrained(processor)

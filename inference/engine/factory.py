@@ -19,7 +19,7 @@ from inference.errors import ModelError
 from inference.executors.cores import use_allowed_cores
 from inference.families.codecs import load_preview
 from inference.families.details import load_details
-from inference.families.folder import ModelFolder
+from inference.families.folder import ModelFolder, unneeded_variants
 from inference.families.latents import LatentCodec
 from inference.families.load import STEPWISE, default_dtype, find_device, load_model
 from inference.families.pipeline_load import load_pipeline
@@ -27,6 +27,7 @@ from inference.families.pix2pix import PIPELINE as PIX2PIX
 from inference.families.schedulers import check_scheduler
 from inference.families.serial import SerialModel
 from inference.families.translation import load_pix2pix
+from inference.families.weights import first_line
 from inference.model_info import ModelInfo, describe, revision
 from inference.shelf import Shelf
 
@@ -120,21 +121,22 @@ def _draw(info: ModelInfo, folder: Path, codec: LatentCodec) -> Callable[[Tensor
 
 
 def _download(repository: str) -> Path:
-    """The parts of a hub repository that a diffusers folder has; not its single-file weights."""
-    from huggingface_hub import snapshot_download
+    """The parts of a hub repository that a diffusers folder has; not its single-file weights.
+
+    Of weights in several precisions those that will be read.
+    """
+    from huggingface_hub import HfApi, snapshot_download
 
     try:
+        files = [file.rfilename for file in HfApi().model_info(repository).siblings or ()]
         return Path(
             snapshot_download(
                 repository,
                 allow_patterns=["*.json", "*/*.txt", "*/*.model", "*/*.jinja", "*/*.safetensors"],
-                ignore_patterns=[
-                    "*.fp16.safetensors",
-                    "*.fp16-*.safetensors",
-                    "*.non_ema.safetensors",
-                ],
+                ignore_patterns=["*.non_ema.safetensors", *unneeded_variants(files)],
             )
         )
-    except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise ModelError(f"{repository} cannot be downloaded from the hub: {first}") from error
+    except Exception as error:  # the HTTP client's own are another's in each version of the hub's
+        raise ModelError(
+            f"{repository} cannot be downloaded from the hub: {first_line(error)}"
+        ) from error

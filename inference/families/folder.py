@@ -1,7 +1,8 @@
 """A diffusers folder, checked part by part before any of its weights is read."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,12 @@ from inference.safetensors_file import read_header
 
 # What a weights file may be called, as diffusers and transformers write them.
 _STEMS = ("diffusion_pytorch_model", "model")
-_VARIANTS = (None, "fp16", "bf16")
+_VARIANTS = (None, "fp16", "bf16")  # the first that is there is read
+_SHARD = r"(?:-\d+-of-\d+)?"
+_WEIGHTS = re.compile(
+    rf"(?P<folder>(?:.*/)?)(?:{'|'.join(_STEMS)}){_SHARD}"
+    rf"(?:\.(?P<variant>{'|'.join(filter(None, _VARIANTS))}))?{_SHARD}\.safetensors"
+)
 
 
 class ModelFolder:
@@ -102,6 +108,15 @@ class ModelFolder:
                     return variant
         raise ModelError(f"{folder} holds no weights (no .safetensors file).")
 
+    def other_variant(self, parts: Iterable[str]) -> str | None:
+        """The variant of those of these parts that have no plain weights; None where all have.
+
+        For whoever leaves the reading to diffusers, which takes one name for all parts and, where
+        a part has no such files, the plain ones.
+        """
+        found = (self.variant(part) for part in parts)
+        return next((variant for variant in found if variant is not None), None)
+
     def _check_weights(self, folder: Path, stem: str, variant: str | None) -> bool:
         name = stem if variant is None else f"{stem}.{variant}"
         whole = folder / f"{name}.safetensors"
@@ -123,6 +138,17 @@ class ModelFolder:
             if not (folder / name).is_file():
                 raise ModelError(f"{folder / name} is missing.")
             yield folder / name
+
+
+def unneeded_variants(files: Iterable[str]) -> list[str]:
+    """Of a repository's files, the weights that `ModelFolder.variant` would not choose."""
+    weights = [match for match in map(_WEIGHTS.fullmatch, files) if match is not None]
+    there = {(match["folder"], match["variant"]) for match in weights}
+
+    def chosen(folder: str) -> str | None:
+        return next(variant for variant in _VARIANTS if (folder, variant) in there)
+
+    return [match[0] for match in weights if match["variant"] != chosen(match["folder"])]
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -32,6 +32,9 @@ _VOCABULARIES = (
     "sentencepiece.bpe.model",
 )
 
+_PROCESSORS = ("Processor", "FeatureExtractor")
+_WEIGHTLESS = ("Scheduler", "Tokenizer", "TokenizerFast", *_PROCESSORS)
+
 # A picture that it takes for indecent comes out black. As with Stable Diffusion models, what may
 # be painted is for the owner and the guilds to say.
 _LEFT_OUT = ("safety_checker",)
@@ -105,7 +108,7 @@ def _check(folder: ModelFolder, kind: Any) -> None:
         elif class_name.endswith(("Tokenizer", "TokenizerFast")):
             if not any((path / name).is_file() for name in _VOCABULARIES):
                 raise ModelError(f"{path / _VOCABULARIES[0]} is missing.")
-        elif not class_name.endswith(("Processor", "FeatureExtractor")):
+        elif not class_name.endswith(_PROCESSORS):
             folder.config(part)
             folder.variant(part)
 
@@ -146,10 +149,20 @@ def _assemble(folder: ModelFolder, kind: Any, parts: dict[str, Any]) -> Any:
     options: dict[str, Any] = {name: None for name in _LEFT_OUT if name in takes}
     if "requires_safety_checker" in takes:
         options["requires_safety_checker"] = False
+    own = [
+        part
+        for part, (_, name) in folder.parts.items()
+        if part not in (*parts, *_LEFT_OUT) and not name.endswith(_WEIGHTLESS)
+    ]
     try:
         with quiet():
             return kind.from_pretrained(
-                folder.path, local_files_only=True, use_safetensors=True, **parts, **options
+                folder.path,
+                variant=folder.other_variant(own),
+                local_files_only=True,
+                use_safetensors=True,
+                **parts,
+                **options,
             )
     except Exception as error:  # whatever is wrong surfaces somewhere inside three libraries
         raise ModelError(f"{folder.path} cannot be loaded: {first_line(error)}") from error

@@ -19,6 +19,7 @@ from inference.training.retiming import retime
 SD = frozenset({"StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline"})
 SDXL = frozenset({"StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline"})
 EDIT = frozenset({"StableDiffusionInstructPix2PixPipeline"})
+_WEIGHTY = ("unet", "vae", "text_encoder", "text_encoder_2")
 
 
 def find_folder(name: str) -> Path:
@@ -56,13 +57,13 @@ def load_pipeline(folder: Path, kinds: Collection[str], dtype: torch.dtype) -> A
             f"{folder} is a {model.pipeline}; this training starts from "
             f"{' or '.join(sorted(kinds))}."
         )
-    variant = model.variant("unet")
+    weighty = [part for part in _WEIGHTY if model.has(part)]
     unchecked = {"safety_checker": None, "requires_safety_checker": False}
     try:
         with quiet():
             pipe = DiffusionPipeline.from_pretrained(
                 folder,
-                variant=variant,
+                variant=model.other_variant(weighty),
                 local_files_only=True,
                 **({} if model.pipeline in SDXL else unchecked),
             ).to(dtype)

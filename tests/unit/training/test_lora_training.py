@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,19 @@ def trainer(base: Path, folder: Path, steps: int, out: str = "out", inputs: bool
 def mean_loss(run: Trainer) -> float:
     losses = [run.task.loss(0, torch.Generator().manual_seed(i))[1]["loss"] for i in range(6)]
     return sum(losses) / len(losses)
+
+
+@pytest.mark.parametrize("parts", [("unet", "vae", "text_encoder"), ("text_encoder",)])
+def test_training_starts_from_half_precision_files_too(
+    base: Path, tmp_path: Path, parts: tuple[str, ...]
+) -> None:
+    folder = shutil.copytree(base, tmp_path / "half")
+    for part in parts:
+        (path,) = (folder / part).glob("*.safetensors")
+        path.rename(path.with_suffix(".fp16.safetensors"))
+    found, plain = (load_pipeline(one, SD, torch.float32).text_encoder for one in (folder, base))
+    for name, tensor in plain.state_dict().items():
+        assert torch.equal(found.state_dict()[name], tensor)
 
 
 def test_the_loss_falls_and_only_the_lora_is_trained(base: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from inference.errors import ModelError
+from inference.families.folder import unneeded_variants
 from inference.families.load import find_device, load_model
 from tests import tiny
 
@@ -101,6 +102,24 @@ def test_half_precision_weights_are_found_and_widened(folder: Path) -> None:
         path.rename(path.with_suffix(".fp16.safetensors"))
     model = load_model(folder, torch.device("cpu"), torch.float32)
     assert model.unet.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("files", "unneeded"),
+    [
+        (["unet/config.json", "unet/model.safetensors"], []),
+        (["unet/model.fp16.safetensors", "vae/model.safetensors"], []),
+        (["unet/model.fp16.safetensors", "unet/model.safetensors"], [0]),
+        (["unet/model.bf16.safetensors", "unet/model.fp16.safetensors"], [0]),
+        (["unet/model.fp16.safetensors", "unet/model.bin"], []),
+        (["unet/model.fp16-00001-of-00002.safetensors", f"unet/{WEIGHTS}"], [0]),
+        (["a/model-00001-of-00002.safetensors", "a/model-00001-of-00002.fp16.safetensors"], [1]),
+        (["unet/model.fp16.safetensors", "unet/model.non_ema.safetensors"], []),
+        (["my-model.fp16.safetensors", "my-model.safetensors"], []),
+    ],
+)
+def test_of_several_precisions_one_is_needed(files: list[str], unneeded: list[int]) -> None:
+    assert unneeded_variants(files) == [files[place] for place in unneeded]
 
 
 def test_weights_in_several_files_are_all_looked_for(folder: Path) -> None:

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from diffusers import StableUnCLIPImg2ImgPipeline
 
 from inference.engine.engine import Engine
 from inference.engine.factory import load_engine
 from inference.engine.serial import SerialEngine
 from inference.errors import ModelError
+from inference.families.folder import ModelFolder
 from inference.families.pipeline_kinds import find_kinds
+from inference.families.pipeline_load import _assemble
 from inference.model_info import describe
 from tests import tiny, tiny_pipelines
 
@@ -117,6 +120,18 @@ def test_a_safety_checker_is_left_out(folder: Path) -> None:
     pipe = engine._model._from_image.pipe  # type: ignore[union-attr]
     assert pipe.safety_checker is None
     assert not pipe.config.requires_safety_checker
+
+
+@pytest.mark.parametrize("half", [("image_normalizer",), ("image_normalizer", "unet")])
+def test_half_precision_weights_of_a_part_that_is_the_pipeline_s_own(
+    tmp_path: Path, half: tuple[str, ...]
+) -> None:
+    folder = tiny_pipelines.unclip(tmp_path / "unclip")
+    for part in half:
+        (path,) = (folder / part).glob("*.safetensors")
+        path.rename(path.with_suffix(".fp16.safetensors"))
+    pipe = _assemble(ModelFolder(folder), StableUnCLIPImg2ImgPipeline, {})
+    assert pipe.image_normalizer.mean[0, 0] == 7
 
 
 @pytest.mark.parametrize(
