@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from inference.safetensors_file import Header
 
 # How trainers end the names of a layer's two matrices (Hu et al. 2021, arXiv:2106.09685: A goes
-# down to the rank, B up again) and of its α: kohya's scripts, peft, and diffusers in older days.
+# down to the rank, B up again) and of its α: kohya's scripts, peft, diffusers in older days, and
+# XLabs' trainer.
 _SUFFIXES = {
     ".lora_down.weight": "down",
     ".lora_up.weight": "up",
@@ -20,6 +21,8 @@ _SUFFIXES = {
     "_lora.up.weight": "up",
     ".lora_linear_layer.down.weight": "down",
     ".lora_linear_layer.up.weight": "up",
+    ".down.weight": "down",
+    ".up.weight": "up",
     ".alpha": "alpha",
 }
 _OTHER_KINDS = {

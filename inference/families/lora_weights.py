@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from inference.errors import RequestError
+from inference.families.flux_names import as_in_diffusers, is_flux
 from inference.lora_header import split_name
 from inference.model_info import ModelInfo
 from inference.shelf import LoraFile
@@ -76,6 +77,8 @@ def _pairs(
 ) -> LoraPairs:
     # The converters rename layers and drop what they do not know, but they keep the tensors: by
     # those each matrix is found again, whatever became of its name.
+    if is_flux(networks):
+        tensors = _of_flux(tensors, networks)
     halves: dict[int, _Half] = {}
     alphas: dict[str, float] = {}
     for name, tensor in tensors.items():
@@ -105,6 +108,13 @@ def _pairs(
     return pairs
 
 
+def _of_flux(tensors: dict[str, Tensor], networks: Networks) -> dict[str, Tensor]:
+    try:
+        return as_in_diffusers(tensors, networks)
+    except ValueError as error:
+        raise _Misfit(str(error)) from error
+
+
 def _converted(tensors: dict[str, Tensor], networks: Networks) -> dict[str, Tensor]:
     """Under the names that diffusers and peft use today. Raises _Misfit."""
     from diffusers.loaders import StableDiffusionLoraLoaderMixin
@@ -115,8 +125,11 @@ def _converted(tensors: dict[str, Tensor], networks: Networks) -> dict[str, Tens
     )
 
     unet = networks.get("unet")
-    if unet is None and any(name.startswith("lora_") for name in tensors):
-        raise _Misfit("kohya's naming is read for Stable Diffusion and SDXL only")
+    kohyas = [name for name in tensors if name.startswith("lora_")]
+    if kohyas and is_flux(networks):
+        raise _Misfit(f"it has no layer “{kohyas[0].partition('.')[0]}”")
+    if kohyas and unet is None:
+        raise _Misfit("kohya's naming is read for Stable Diffusion, SDXL and Flux only")
     try:
         named, _ = StableDiffusionLoraLoaderMixin.lora_state_dict(
             dict(tensors), unet_config=None if unet is None else unet.config

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from inference.engine.engine import Engine
 from inference.engine.settings import EngineSettings
@@ -82,3 +83,18 @@ def test_a_lora_for_another_model_is_refused_with_both_names(
         run(engine, [GenerationRequest(prompt="", image=source, loras=(LoraUse(name="ink"),))])
     assert "“ink”" in str(caught.value)
     assert f"“{model}”" in str(caught.value)
+
+
+def test_kohya_s_names_for_sd3_are_refused(
+    models: dict[str, Path], source: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "loras").mkdir()
+    layer = "lora_unet_joint_blocks_0_x_block_attn_qkv"
+    tensors = {f"{layer}.lora_down.weight": torch.ones(2, 32)}
+    tensors |= {f"{layer}.lora_up.weight": torch.ones(96, 2)}
+    save_file(tensors, tmp_path / "loras/ink.safetensors")
+    shelf = Shelf(tmp_path)
+    driven = load_model(models["sd3"], torch.device("cpu"), torch.float32, shelf=shelf)
+    engine = Engine(driven, describe(models["sd3"]), EngineSettings())
+    with pytest.raises(RequestError, match=r"kohya's naming is read for .* and Flux only\."):
+        run(engine, [GenerationRequest(prompt="", image=source, loras=(LoraUse(name="ink"),))])

@@ -46,6 +46,7 @@ def pairs(layers: Iterable[str], inputs: int = 8, ends: tuple[str, str] | None =
 
 CROSS = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
 NEW = (".lora_A.weight", ".lora_B.weight")
+XLABS = (".down.weight", ".up.weight")
 OLD = ("_lora.down.weight", "_lora.up.weight")
 SPEC = "modelspec.architecture"
 NEW_CROSS = "unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
@@ -69,6 +70,10 @@ OLD_CROSS = "unet.mid_block.attentions.0.transformer_blocks.0.attn2.processor.to
         (pairs(["text_encoder_2.text_model.encoder.layers.0.mlp.fc1"], 8, NEW), {}, "SDXL"),
         (pairs(["lora_unet_single_blocks_0_linear1"]), {}, "Flux"),
         (pairs(["transformer.single_transformer_blocks.0.attn.to_q"], 8, NEW), {}, "Flux"),
+        (pairs(["lora_transformer_single_transformer_blocks_0_attn_to_q"]), {}, "Flux"),
+        (pairs(["diffusion_model.double_blocks.0.img_attn.qkv"]), {}, "Flux"),
+        (pairs(["base_model.model.double_blocks.0.img_attn.qkv"], 8, NEW), {}, "Flux"),
+        (pairs(["double_blocks.0.processor.qkv_lora1"], 8, XLABS), {}, "Flux"),
         (pairs(["lora_unet_joint_blocks_0_x_block_attn_qkv"]), {}, "Stable Diffusion 3"),
         (
             pairs(["transformer.a.attn.to_q", "text_encoder_2.b"], 8, NEW),
