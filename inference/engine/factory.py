@@ -44,7 +44,7 @@ def load_engine(
     """Loads a model onto a device (`auto`, `cpu`, `cuda`, `cuda:N`); takes seconds to minutes.
 
     Its folder says which engine that is: the one that shares steps where the model allows it. A
-    hub repository that is not here yet is downloaded.
+    hub repository that is not here yet, or not all of it, is downloaded.
 
     shelf: the LoRAs and embeddings that requests may name; by default those of `info.adapters`.
 
@@ -54,16 +54,41 @@ def load_engine(
     target = find_device(device)
     folder = info.folder
     if folder is None:
-        folder = _download(info.location)
-        found = describe(folder)
-        info = replace(
-            found,
-            id=info.id,
-            title=info.title,
-            location=info.location,
-            vae=info.vae or found.vae,
-            adapters=info.adapters,
-        )
+        return _load(*_fetched(info), target, settings, shelf)
+    try:
+        return _load(info, folder, target, settings, shelf)
+    except ModelError as error:
+        if Path(info.location).is_absolute():
+            raise
+        try:  # a download that broke off left some of it
+            fetched = _fetched(info)
+        except ModelError as why:
+            raise ModelError(f"{error} {why}") from error
+        return _load(*fetched, target, settings, shelf)
+
+
+def _fetched(info: ModelInfo) -> tuple[ModelInfo, Path]:
+    """What is known of a repository when it is downloaded, and where it lies."""
+    folder = _download(info.location)
+    found = describe(folder)
+    known = replace(
+        found,
+        id=info.id,
+        title=info.title,
+        location=info.location,
+        vae=info.vae or found.vae,
+        adapters=info.adapters,
+    )
+    return known, folder
+
+
+def _load(
+    info: ModelInfo,
+    folder: Path,
+    target: torch.device,
+    settings: EngineSettings | None,
+    shelf: Shelf | None,
+) -> ProgramEngine:
     check_scheduler(info.default_scheduler)
     use_allowed_cores()
     settings = settings or EngineSettings.for_device(target)

@@ -9,7 +9,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from inference.engine.factory import load_engine
-from inference.errors import ModelError
 from inference.model_info import ModelInfo, describe
 from inference.request import GenerationRequest
 from tests import hub
@@ -75,16 +74,3 @@ def test_of_a_repository_the_weights_that_are_read_are_downloaded(
     assert found == picture(describe(plain), source)
     weights = list((tmp_path / "cache").rglob("*.safetensors"))
     assert sorted(path.parent.name for path in weights) == sorted(ALL)
-
-
-def test_a_repository_that_is_not_there_is_named(
-    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    said = r"me/none cannot be downloaded from the hub: .+"
-    with (
-        hub.serving(plain, tmp_path / "cache", monkeypatch),
-        pytest.raises(ModelError, match=said),
-    ):
-        load_engine(ModelInfo(id="m", title="", location="me/none"), "cpu")
-    with pytest.raises(ModelError, match=said):  # nor is anybody there to ask
-        load_engine(ModelInfo(id="m", title="", location="me/none"), "cpu")
