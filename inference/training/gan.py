@@ -26,8 +26,10 @@ from inference.training.sheets import sheet
 GAME = "game.json"
 """Lies beside a finished model and says how its game ended: what `GanTask.contest` gives."""
 
-SCALES = (1, 4, 16)
-"""By how much pictures are made smaller before they are compared."""
+SCALES = (4, 16)
+"""By how much pictures are made smaller where the colours of whole things are compared."""
+LARGE = 0.25
+"""An error that counts squared as much as it does itself, of a range of 2."""
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -39,14 +41,16 @@ def _placed(module: Module, device: str) -> Module:
 
 
 def difference(made: Tensor, outputs: Tensor) -> Tensor:
-    """The absolute error of pictures [n, 3, h, w], the mean of that at each of `SCALES`.
+    """How far pictures [n, 3, h, w] in -1..1 are apart: the mean of the absolute error, as in the
+    paper, and of that at each of `SCALES`, squared and divided by `LARGE`.
 
-    Alone at full size, as in the paper, it is mostly texture that nobody can foresee; the colour of
-    a whole thing counts where texture is averaged away.
+    The absolute error alone is mostly texture that nobody can foresee, and its gradient is the same
+    for a little too much green as for a cat that is green. Where texture is averaged away and
+    errors are squared, a whole thing of a wrong colour counts most.
     """
     apart = made - outputs
-    errors = [functional.avg_pool2d(apart, scale).abs().mean() for scale in SCALES]
-    return torch.stack(errors).mean()
+    coarse = [functional.avg_pool2d(apart, scale).square().mean() / LARGE for scale in SCALES]
+    return torch.stack([apart.abs().mean(), *coarse]).mean()
 
 
 class GanTask:

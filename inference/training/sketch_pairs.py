@@ -33,7 +33,7 @@ LINED = {"pen": 0.4, "child": 0.3, "line": 0.3}
 DRAWINGS = (*SHADED, *LINED)
 FILTERS = tuple(kind for kind in DRAWINGS if kind != "pen")
 """What can be made of any picture; a pen needs a scene's outlines."""
-LINED_SHARE = 0.6
+LINED_SHARE = 0.75
 CLEANED = 0.7
 """Share of the drawings that are seen as the task sketch hands them on, on clean paper."""
 

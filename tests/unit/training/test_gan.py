@@ -127,13 +127,14 @@ def test_a_sheet_has_room_for_an_odd_number() -> None:
     assert made[:, :10].max() == 0
 
 
-def test_texture_counts_less_than_the_colour_of_a_whole_thing() -> None:
+def test_the_colour_of_a_whole_thing_counts_most() -> None:
     truth = torch.zeros(1, 3, 32, 32)
-    tint = torch.full_like(truth, 0.3)
     rows, columns = torch.meshgrid(torch.arange(32), torch.arange(32), indexing="ij")
-    grain = 0.3 * (1 - 2.0 * ((rows + columns) % 2)).expand_as(truth)
-    assert difference(tint, truth).item() == pytest.approx(0.3)
-    assert difference(grain, truth).item() == pytest.approx(0.1)
+    grain = (1 - 2.0 * ((rows + columns) % 2)).expand_as(truth)
+    for error in (0.25, 0.5):
+        tint = torch.full_like(truth, error)
+        assert difference(error * grain, truth).item() == pytest.approx(error / 3)
+        assert difference(tint, truth).item() == pytest.approx((error + 2 * error**2 / 0.25) / 3)
     assert difference(truth, truth).item() == 0
 
 
