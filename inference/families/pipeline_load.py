@@ -75,10 +75,11 @@ def load_pipeline(
         )
 
     def call(kind: Any) -> PipelineCall | None:
-        if kind is None:
+        own = pipe if kind is first else kind and _beside(pipe, kind)
+        if own is None:
             return None
         return PipelineCall(
-            pipe if kind is first else _beside(pipe, kind),
+            own,
             name=folder.pipeline.removesuffix("Pipeline"),
             guidance=info.default_guidance,
             steps=info.default_steps,
@@ -96,9 +97,8 @@ def load_pipeline(
 def _check(folder: ModelFolder, kind: Any) -> None:
     """All parts, before the first is read. kind: the pipeline's class."""
     check_vae(folder)
-    for name, one in inspect.signature(kind.__init__).parameters.items():
-        if one.default is one.empty and name not in ("self", *kind._optional_components):
-            folder.require(name)
+    for name in _required(kind):
+        folder.require(name)
     for part, (_, class_name) in folder.parts.items():
         if part in _LEFT_OUT:
             continue
@@ -168,9 +168,18 @@ def _assemble(folder: ModelFolder, kind: Any, parts: dict[str, Any]) -> Any:
         raise ModelError(f"{folder.path} cannot be loaded: {first_line(error)}") from error
 
 
-def _beside(pipe: Any, kind: Any) -> Any:
-    """Another pipeline around the same parts."""
+def _required(kind: Any) -> list[str]:
+    """The parts that a pipeline class cannot do without."""
+    takes = inspect.signature(kind.__init__).parameters.items()
+    optional = ("self", *kind._optional_components)
+    return [name for name, one in takes if one.default is one.empty and name not in optional]
+
+
+def _beside(pipe: Any, kind: Any) -> Any | None:
+    """Another pipeline around the same parts; None where it wants more."""
     given = {**dict(pipe.config), **pipe.components}
+    if not given.keys() >= set(_required(kind)):
+        return None
     takes = [name for name in inspect.signature(kind.__init__).parameters if name != "self"]
     with quiet():
         return kind(**{name: given[name] for name in takes if name in given})

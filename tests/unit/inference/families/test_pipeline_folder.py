@@ -13,6 +13,7 @@ from inference.engine.factory import load_engine
 from inference.engine.serial import SerialEngine
 from inference.errors import ModelError
 from inference.families.folder import ModelFolder
+from inference.families.pipeline import PipelineModel
 from inference.families.pipeline_kinds import find_kinds
 from inference.families.pipeline_load import _assemble
 from inference.model_info import describe
@@ -132,6 +133,14 @@ def test_half_precision_weights_of_a_part_that_is_the_pipeline_s_own(
         path.rename(path.with_suffix(".fp16.safetensors"))
     pipe = _assemble(ModelFolder(folder), StableUnCLIPImg2ImgPipeline, {})
     assert pipe.image_normalizer.mean[0, 0] == 7
+
+
+def test_a_pipeline_beside_it_that_wants_more_parts_is_left_out(tmp_path: Path) -> None:
+    engine = load_engine(describe(tiny_pipelines.unclip(tmp_path / "unclip")), "cpu").inner
+    model = engine._model
+    assert isinstance(model, PipelineModel)
+    assert isinstance(model._from_image.pipe, StableUnCLIPImg2ImgPipeline)  # type: ignore[union-attr]
+    assert model._from_text is None
 
 
 @pytest.mark.parametrize(
