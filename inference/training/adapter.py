@@ -23,6 +23,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
+from inference.errors import ModelError
+from inference.families.quiet import quiet
+from inference.families.weights import first_line
 from inference.training.captions import STYLE_WORDS, content
 from inference.training.edits import same_body
 from inference.training.looking import glance, to_encoder
@@ -32,6 +35,7 @@ from inference.training.pocket import Latents
 from inference.training.shards import Shard
 from inference.training.styles import STYLES
 
+WEIGHTS = "ip_adapter.safetensors"
 TOKENS = 4
 """As many as diffusers takes for granted."""
 SIDE = 128
@@ -59,6 +63,32 @@ def build_image_encoder(
             patch_size=patch,
         )
     )
+
+
+def read_encoder(folder: Path) -> CLIPVisionModelWithProjection:
+    """The image encoder of an adapter's folder. Raises ModelError that names it."""
+    try:
+        with quiet():
+            return CLIPVisionModelWithProjection.from_pretrained(
+                folder / "image_encoder", dtype=torch.float32, local_files_only=True
+            )
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder} holds no image encoder: {first_line(error)}") from error
+
+
+def add_trained_adapter(pipe: Any, encoder: CLIPVisionModelWithProjection, folder: Path) -> None:
+    """Gives the pipeline the adapter whose weights lie in a folder. Raises ModelError."""
+    pipe.register_modules(image_encoder=encoder)
+    try:
+        with quiet():
+            pipe.load_ip_adapter(
+                folder, subfolder="", weight_name=WEIGHTS, image_encoder_folder=None
+            )
+    # Damage and shapes that do not fit surface somewhere inside three libraries.
+    except Exception as error:
+        raise ModelError(
+            f"{folder / WEIGHTS} is no adapter for this model: {first_line(error)}"
+        ) from error
 
 
 def add_adapter(pipe: Any, encoder: CLIPVisionModelWithProjection) -> None:

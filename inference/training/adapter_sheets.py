@@ -12,14 +12,13 @@ from safetensors.torch import save
 from torch import Tensor
 
 from inference.image_adapter_info import TELLS
-from inference.training.adapter import AdapterTask, adapter_state
+from inference.training.adapter import WEIGHTS, AdapterTask, adapter_state
 from inference.training.averaged import averaged
 from inference.training.rendering import photograph
 from inference.training.styles import STYLES, stylise
 from inference.training.world import HELD_OUT, scene
 
 STEPS, STRENGTH, GUIDANCE = 20, 0.7, 2.0
-WEIGHTS = "ip_adapter.safetensors"
 
 
 class AdapterSheets(AdapterTask):

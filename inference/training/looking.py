@@ -54,15 +54,19 @@ class LookingTask:
         batch: int = 32,
         device: str = "cpu",
         autocast: bool = True,
+        sees: bool = False,
     ) -> None:
-        self.encoder = encoder.to(device)
+        """sees: whether the encoder can see already; then its judge alone is trained."""
+        self.encoder = encoder.to(device).requires_grad_(not sees)
+        self.sees = sees
         self.judge = nn.Linear(encoder.config.projection_dim, len(STYLES)).to(device)
         self.shards, self.batch = list(shards), batch
         self.device, self.autocast = torch.device(device), autocast
 
     def modules(self) -> dict[str, nn.Module]:
-        """The encoder and its judge."""
-        return {"image_encoder": self.encoder, "judge": self.judge}
+        """The judge, and the encoder where that has to learn to see."""
+        judge: dict[str, nn.Module] = {"judge": self.judge}
+        return judge if self.sees else {"image_encoder": self.encoder} | judge
 
     def loss(self, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Cross-entropy over one batch of pictures from all shards."""

@@ -3,11 +3,18 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
+from transformers import CLIPVisionModelWithProjection
 
 from inference.families.quiet import quiet
-from inference.training.adapter import add_adapter, build_image_encoder
+from inference.training.adapter import (
+    add_adapter,
+    add_trained_adapter,
+    build_image_encoder,
+    read_encoder,
+)
 from inference.training.adapter_sheets import AdapterSheets
 from inference.training.base_model import SD, find_folder, load_pipeline
 from inference.training.commands import options, shard_options
@@ -30,7 +37,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     shard_options.add_shards(parser, required=True)
     parser.add_argument(
-        "--looking", type=int, default=3000, help="steps of learning to see styles, at first"
+        "--init",
+        type=Path,
+        help="the folder of the adapter to begin with, such as inference/pocket/ip_adapter; "
+        "default: none",
+    )
+    parser.add_argument(
+        "--looking",
+        type=int,
+        default=3000,
+        help="steps of learning to see styles, at first; with --init only the judge learns that",
     )
 
 
@@ -43,11 +59,15 @@ def run(args: argparse.Namespace) -> None:
     settings = options.settings_from(args, 0.996)
     pipe = load_pipeline(find_folder(args.model), SD, torch.float32)
     check_model(pipe)
+    encoder = build_image_encoder() if args.init is None else read_encoder(args.init)
     pipe.vae.to(settings.device)
     shards = shard_options.shards_from(args, pipe.vae)
-    looking = _looking(args, [shard for shard, _ in shards])
-    with quiet():
-        add_adapter(pipe, looking.encoder)
+    looking = _looking(args, encoder, [shard for shard, _ in shards])
+    if args.init is None:
+        with quiet():
+            add_adapter(pipe, looking.encoder)
+    else:
+        add_trained_adapter(pipe, looking.encoder, args.init)
     noising = Noising(pipe.scheduler.config)
     task = AdapterSheets(
         pipe,
@@ -67,7 +87,9 @@ def run(args: argparse.Namespace) -> None:
     print(f"{args.out / 'adapter'} is ready for load_ip_adapter.")
 
 
-def _looking(args: argparse.Namespace, shards: Sequence[Shard]) -> LookingTask:
+def _looking(
+    args: argparse.Namespace, encoder: CLIPVisionModelWithProjection, shards: Sequence[Shard]
+) -> LookingTask:
     """An image encoder that tells the styles apart; its run lies in `out/looking`."""
     settings = replace(
         options.settings_from(args, 0.0),
@@ -76,7 +98,11 @@ def _looking(args: argparse.Namespace, shards: Sequence[Shard]) -> LookingTask:
         minutes=0.0,
     )
     task = LookingTask(
-        build_image_encoder(), shards, device=settings.device, autocast=args.autocast == "bf16"
+        encoder,
+        shards,
+        device=settings.device,
+        autocast=args.autocast == "bf16",
+        sees=args.init is not None,
     )
     if args.looking:
         trainer = Trainer(task, settings)

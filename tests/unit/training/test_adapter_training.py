@@ -8,6 +8,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline
 from PIL import Image
+from safetensors.torch import load_file
 from transformers import CLIPImageProcessor
 
 from inference.image_adapter_info import TELLS
@@ -216,3 +217,32 @@ def test_from_shards_to_an_adapter_that_diffusers_loads(base: Path, tmp_path: Pa
         return bytes(made.images[0].tobytes())
 
     assert picture(slope(5, (64, 64))) != picture(Image.new("RGB", (64, 64), "black"))
+
+
+def test_an_adapter_can_be_trained_further(base: Path, shard: Shard, tmp_path: Path) -> None:
+    write(shard, tmp_path / "shards")
+
+    def train(out: str, *more: str, model: Path = base) -> Path:
+        main(
+            [
+                *("adapter", "--out", str(tmp_path / out), "--model", str(model)),
+                *("--shards", str(tmp_path / "shards"), "--batches", "32x32:2:1"),
+                *("--steps", "1", "--sample-every", "9", "--device", "cpu"),
+                *("--looking", "1", "--learning-rate", "0.01", *more),
+            ]
+        )
+        return tmp_path / out / "adapter"
+
+    first = train("first")
+    again = train("again", "--init", str(first), "--learning-rate", "0", "--seed", "5")
+    for name in ("ip_adapter.safetensors", "image_encoder/model.safetensors"):
+        before, after = load_file(first / name), load_file(again / name)
+        assert before.keys() == after.keys()
+        assert all(torch.equal(before[key], after[key]) for key in before)
+
+    wide = tiny.sd(tmp_path / "wide", zero_snr=True, latent_channels=8, channels=(32, 96))
+    with pytest.raises(SystemExit, match=r"ip_adapter\.safetensors is no adapter for this model"):
+        train("other", "--init", str(first), model=wide)
+    with pytest.raises(SystemExit, match="holds no image encoder"):
+        train("none", "--init", str(tmp_path))
+    assert not (tmp_path / "other" / "checkpoint.pt").exists()
