@@ -64,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
                 for name, data in files.items()
             ]
             self._send(json.dumps(entries).encode())
-        elif path in (api, f"{api}/revision/main"):
+        elif path in (api, f"{api}/revision/main", f"{api}/revision/{_COMMIT}"):
             siblings = [{"rfilename": name} for name in files]
             facts = {"id": "me/model", "sha": _COMMIT, "siblings": siblings}
             self._send(json.dumps(facts).encode())

@@ -1,6 +1,7 @@
 """From a catalogue entry to an engine with its model in memory."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -61,15 +62,18 @@ def load_engine(
         if Path(info.location).is_absolute():
             raise
         try:  # a download that broke off left some of it
-            fetched = _fetched(info)
+            fetched = _fetched(info, commit=folder.name)
         except ModelError as why:
             raise ModelError(f"{error} {why}") from error
         return _load(*fetched, target, settings, shelf)
 
 
-def _fetched(info: ModelInfo) -> tuple[ModelInfo, Path]:
-    """What is known of a repository when it is downloaded, and where it lies."""
-    folder = _download(info.location)
+def _fetched(info: ModelInfo, commit: str | None = None) -> tuple[ModelInfo, Path]:
+    """What is known of a repository when it is downloaded, and where it lies.
+
+    commit: what is completed; None is the newest.
+    """
+    folder = _download(info.location, commit)
     found = describe(folder)
     known = replace(
         found,
@@ -145,23 +149,34 @@ def _draw(info: ModelInfo, folder: Path, codec: LatentCodec) -> Callable[[Tensor
     return lambda latents: preview.jpeg(latents, (1.0, 1.0))
 
 
-def _download(repository: str) -> Path:
+def _download(repository: str, commit: str | None) -> Path:
     """The parts of a hub repository that a diffusers folder has; not its single-file weights.
 
-    Of weights in several precisions those that will be read.
+    Of weights in several precisions those that will be read. Where the hub cannot be asked what
+    there is, its library may still know where an earlier download lies.
     """
     from huggingface_hub import HfApi, snapshot_download
 
+    fetch = partial(
+        snapshot_download,
+        repository,
+        revision=commit,
+        allow_patterns=["*.json", "*/*.txt", "*/*.model", "*/*.jinja", "*/*.safetensors"],
+    )
+    # The HTTP client's own errors are another library's in each version of the hub's.
     try:
-        files = [file.rfilename for file in HfApi().model_info(repository).siblings or ()]
-        return Path(
-            snapshot_download(
-                repository,
-                allow_patterns=["*.json", "*/*.txt", "*/*.model", "*/*.jinja", "*/*.safetensors"],
-                ignore_patterns=["*.non_ema.safetensors", *unneeded_variants(files)],
-            )
-        )
-    except Exception as error:  # the HTTP client's own are another's in each version of the hub's
-        raise ModelError(
-            f"{repository} cannot be downloaded from the hub: {first_line(error)}"
-        ) from error
+        listed = HfApi().model_info(repository, revision=commit).siblings or ()
+    except Exception as error:
+        with suppress(Exception):
+            if commit is None:
+                return Path(fetch(local_files_only=True))
+        raise _unavailable(repository, error) from error
+    ignored = ["*.non_ema.safetensors", *unneeded_variants(file.rfilename for file in listed)]
+    try:
+        return Path(fetch(ignore_patterns=ignored))
+    except Exception as error:
+        raise _unavailable(repository, error) from error
+
+
+def _unavailable(repository: str, error: Exception) -> ModelError:
+    return ModelError(f"{repository} cannot be downloaded from the hub: {first_line(error)}")

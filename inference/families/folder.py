@@ -17,6 +17,7 @@ _WEIGHTS = re.compile(
     rf"(?P<folder>(?:.*/)?)(?:{'|'.join(_STEMS)}){_SHARD}"
     rf"(?:\.(?P<variant>{'|'.join(filter(None, _VARIANTS))}))?{_SHARD}\.safetensors"
 )
+_HALF = re.compile(rf"\.(?:{'|'.join(filter(None, _VARIANTS))}){_SHARD}\.safetensors$")
 
 
 class ModelFolder:
@@ -141,14 +142,21 @@ class ModelFolder:
 
 
 def unneeded_variants(files: Iterable[str]) -> list[str]:
-    """Of a repository's files, the weights that `ModelFolder.variant` would not choose."""
-    weights = [match for match in map(_WEIGHTS.fullmatch, files) if match is not None]
+    """Of a repository's files, the weights that `ModelFolder.variant` would not choose, and those
+    in half precision that it knows nothing of.
+    """
+    matches = {name: _WEIGHTS.fullmatch(name) for name in files}
+    weights = [match for match in matches.values() if match is not None]
     there = {(match["folder"], match["variant"]) for match in weights}
 
     def chosen(folder: str) -> str | None:
         return next(variant for variant in _VARIANTS if (folder, variant) in there)
 
-    return [match[0] for match in weights if match["variant"] != chosen(match["folder"])]
+    return [
+        name
+        for name, match in matches.items()
+        if (_HALF.search(name) if match is None else match["variant"] != chosen(match["folder"]))
+    ]
 
 
 def read_json(path: Path) -> dict[str, Any]:

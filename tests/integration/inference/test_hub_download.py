@@ -47,3 +47,32 @@ def test_a_download_that_broke_off_is_completed(
     said = r"unet.+\. me/model cannot be downloaded from the hub: .+"
     with pytest.raises(ModelError, match=said):  # nobody is there to ask for the rest
         picture()
+
+
+def test_where_the_hub_cannot_be_asked_an_earlier_download_is_found(
+    models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = ModelInfo(id="m", title="", location="me/model")
+    with hub.serving(models["sd"], tmp_path / "cache", monkeypatch):
+        load_engine(info, "cpu")
+    # The library's cache is where this program does not look for it.
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "elsewhere"))
+    assert info.folder is None
+    assert load_engine(info, "cpu").capacity > 0
+
+
+def test_what_is_completed_is_what_broke_off(
+    models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = ModelInfo(id="m", title="", location="me/model")
+    with hub.serving(models["sd"], tmp_path / "cache", monkeypatch):
+        load_engine(info, "cpu")
+    (link,) = (tmp_path / "cache").glob("*/snapshots/*/unet/*.safetensors")
+    link.resolve().unlink()
+    link.unlink()
+    monkeypatch.setattr(hub, "_COMMIT", "f" * 40)  # somebody published another one meanwhile
+    with (
+        hub.serving(models["sd"], tmp_path / "cache", monkeypatch),
+        pytest.raises(ModelError, match=r"unet.+ cannot be downloaded"),
+    ):
+        load_engine(info, "cpu")

@@ -115,7 +115,8 @@ def test_half_precision_weights_are_found_and_widened(folder: Path) -> None:
         (["unet/model.fp16-00001-of-00002.safetensors", f"unet/{WEIGHTS}"], [0]),
         (["a/model-00001-of-00002.safetensors", "a/model-00001-of-00002.fp16.safetensors"], [1]),
         (["unet/model.fp16.safetensors", "unet/model.non_ema.safetensors"], []),
-        (["my-model.fp16.safetensors", "my-model.safetensors"], []),
+        (["old/sdxl.fp16.safetensors", "old/sdxl.safetensors"], [0]),
+        (["text_encoder/pytorch_model.fp16-00001-of-00002.safetensors"], [0]),
     ],
 )
 def test_of_several_precisions_one_is_needed(files: list[str], unneeded: list[int]) -> None:
