@@ -1,7 +1,7 @@
 """The conditional GAN: generator against discriminator on pairs (Isola et al. 2017, "pix2pix").
 
 In each step the discriminator learns to tell a real output from a made one, given the input; then
-the generator learns to be taken for real and to stay near the true output (absolute error). The
+the generator learns to be taken for real and to stay near the true output (`difference`). The
 game's state is the discriminator's accuracy on held-out pairs: near 50 % it cannot tell any more,
 near 100 % the generator has lost.
 """
@@ -41,8 +41,8 @@ def _placed(module: Module, device: str) -> Module:
 
 
 def difference(made: Tensor, outputs: Tensor) -> Tensor:
-    """How far pictures [n, 3, h, w] in -1..1 are apart: the mean of the absolute error, as in the
-    paper, and of that at each of `SCALES`, squared and divided by `LARGE`.
+    """How far pictures [n, 3, h, w] in -1..1 are apart: the mean absolute error, as in the paper,
+    and with it that at each of `SCALES`, squared and divided by `LARGE`.
 
     The absolute error alone is mostly texture that nobody can foresee, and its gradient is the same
     for a little too much green as for a cat that is green. Where texture is averaged away and
@@ -50,7 +50,7 @@ def difference(made: Tensor, outputs: Tensor) -> Tensor:
     """
     apart = made - outputs
     coarse = [functional.avg_pool2d(apart, scale).square().mean() / LARGE for scale in SCALES]
-    return torch.stack([apart.abs().mean(), *coarse]).mean()
+    return apart.abs().mean() + torch.stack(coarse).sum()
 
 
 class GanTask:
@@ -69,7 +69,7 @@ class GanTask:
         autocast: bool = True,
         watch: Sequence[tuple[str, Pixels]] = (),
     ) -> None:
-        """`likeness` weighs the absolute error; `pace` is the discriminator's share of the
+        """`likeness` weighs the `difference`; `pace` is the discriminator's share of the
         learning rate; `watch` names more inputs [n, h, w, 3] for the sheets.
         """
         self.generator = _placed(generator, device)
@@ -113,7 +113,7 @@ class GanTask:
     def generator_loss(
         self, inputs: Tensor, outputs: Tensor, made: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
-        """The generator's: to be taken for real, and the absolute error."""
+        """The generator's: to be taken for real, and the difference."""
         self.discriminator.requires_grad_(False)
         fooling = functional.softplus(-self.judged(inputs, made)).mean()
         error = difference(made, outputs)
@@ -181,8 +181,8 @@ class GanTask:
 class GanTrainer(Trainer):
     """The shared loop with two players and an optimiser for each, both in the checkpoint."""
 
-    def __init__(self, task: GanTask, settings: LoopSettings) -> None:
-        super().__init__(task, settings)
+    def __init__(self, task: GanTask, settings: LoopSettings, made_for: str = "") -> None:
+        super().__init__(task, settings, made_for)
         self.game = task
         task.average = self.average
         self.parameters = list(task.generator.parameters())

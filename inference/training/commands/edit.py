@@ -82,6 +82,7 @@ def run(args: argparse.Namespace) -> None:
         raise RequestError("Name either --shards, for the world's tasks, or --pairs, for your own.")
     if args.shards is not None and not args.batches:
         raise RequestError("--shards needs --batches, such as 128x128:32:1.")
+    options.check_at_least("--drawings", args.drawings, 0)
     torch.manual_seed(args.seed)
     settings = options.settings_from(args, 0.996)
     base = load_pipeline(find_folder(args.init), SD | EDIT, torch.float32)
@@ -126,7 +127,7 @@ def _examples(
     latents = [one for _, one in shards]
     world = WorldEdits([s for s, _ in shards], latents, base.vae, autocast=autocast)
     rows = world_rows(shards[0][0].size)
-    if not args.drawings:
+    if not args.drawings or args.export_only:
         return world, rows
     photos = photographs(Path(args.photos) if args.photos else None)
     pairs = sketch_pairs(args.out, args.drawings, photos, args.processes)

@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scenes", type=int, default=6000, help="how many of the world's scenes to render"
     )
     parser.add_argument(
-        "--likeness", type=float, default=50.0, help="weight of the absolute error beside the game"
+        "--likeness", type=float, default=50.0, help="weight of the error beside the game"
     )
     parser.add_argument(
         "--pace", type=float, default=0.5, help="the discriminator's share of the learning rate"
@@ -70,6 +70,9 @@ def run(args: argparse.Namespace) -> None:
 
     Raises InferenceError for pairs or a model that cannot be used, before anything is trained.
     """
+    options.check_at_least("--scenes", args.scenes, 3)
+    if args.batch is not None:
+        options.check_at_least("--batch", args.batch, 1)
     torch.manual_seed(args.seed)
     settings = options.settings_from(args, 0.995)
     generator = _generator(args)
@@ -84,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
         device=settings.device,
         watch=_watched(args.task),
     )
-    trainer = GanTrainer(task, settings)
+    trainer = GanTrainer(task, settings, f"gan --task {args.task}" if args.task else "gan --pairs")
     if args.resume or args.export_only:
         trainer.resume()
     if not args.export_only:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from inference.errors import RequestError
 from inference.training.data import Pixels
 from inference.training.loop import LoopSettings, auto_device
 from inference.training.photographs import TEST_PICTURES
@@ -58,6 +59,12 @@ def add_autocast(parser: argparse.ArgumentParser) -> None:
         default="bf16",
         help="calculate in bfloat16 where it does no harm, or in float32 throughout",
     )
+
+
+def check_at_least(option: str, value: int, least: int) -> None:
+    """Raises RequestError that names the option for a smaller value."""
+    if value < least:
+        raise RequestError(f"{option} is {value}; it must be at least {least}.")
 
 
 def settings_from(args: argparse.Namespace, ema: float) -> LoopSettings:

@@ -248,6 +248,7 @@ def test_bad_pairs_train_nothing(base: Path, tmp_path: Path) -> None:
         (("--size", "64"), "--size is 64; it must look like 256x256."),
         (("--held-out", "1"), "--held-out is 1, but there are 1 pairs; it can be 0 to 0."),
         (("--batch", "0"), "--batch is 0; it must be at least 1."),
+        (("--drawings", "-1"), "--drawings is -1; it must be at least 0."),
         (
             ("--shards", "x"),
             "Name either --shards, for the world's tasks, or --pairs, for your own.",

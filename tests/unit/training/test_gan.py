@@ -133,8 +133,8 @@ def test_the_colour_of_a_whole_thing_counts_most() -> None:
     grain = (1 - 2.0 * ((rows + columns) % 2)).expand_as(truth)
     for error in (0.25, 0.5):
         tint = torch.full_like(truth, error)
-        assert difference(error * grain, truth).item() == pytest.approx(error / 3)
-        assert difference(tint, truth).item() == pytest.approx((error + 2 * error**2 / 0.25) / 3)
+        assert difference(error * grain, truth).item() == pytest.approx(error)
+        assert difference(tint, truth).item() == pytest.approx(error + 2 * error**2 / 0.25)
     assert difference(truth, truth).item() == 0
 
 

@@ -1,6 +1,7 @@
 """From a folder of pairs by the command to a picture by the public path."""
 
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,25 @@ def test_a_bad_folder_is_told_and_nothing_is_trained(tmp_path: Path) -> None:
     assert "input/a.png has no partner" in str(caught.value)
     assert "at least 128×128" in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--scenes", "2", "--scenes is 2; it must be at least 3."),
+        ("--batch", "0", "--batch is 0; it must be at least 1."),
+    ],
+)
+def test_wrong_options_train_nothing(tmp_path: Path, option: str, value: str, told: str) -> None:
+    with pytest.raises(SystemExit, match=told):
+        main(["gan", "--task", "sketch", "--out", str(tmp_path / "run"), *FEW, option, value])
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_game_goes_on_with_what_it_began_with(trained: Path, tmp_path: Path) -> None:
+    shutil.copy(trained / "checkpoint.pt", tmp_path)
+    with pytest.raises(SystemExit, match="was made for gan --pairs, not for gan --task sketch"):
+        main(["gan", "--task", "sketch", "--scenes", "3", "--out", str(tmp_path), *FEW, "--resume"])
 
 
 def test_one_pair_is_told_too(tmp_path: Path) -> None:
