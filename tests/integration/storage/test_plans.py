@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from bot.storage.statistics import Statistics
+from bot.storage.usage import Backlogs
 from tests.joblog import JobLog
 
 
@@ -55,3 +56,13 @@ async def test_the_newest_pictures_are_read_newest_first(log: JobLog, before: in
         found = await Statistics(log.database).latest(5, before)
     assert found == ([first] if before else [second, first])
     assert not [plan for plan in await _plans(log, statements) if "TEMP B-TREE" in plan]
+
+
+@pytest.mark.parametrize("guilds", [1, 2, 3, 10])
+async def test_backlogs_are_counted_from_an_index_alone(log: JobLog, guilds: int) -> None:
+    with _asked() as statements:
+        async with log.database.read() as connection:
+            await Backlogs.read(connection, range(1, guilds + 1))
+    (plan,) = await _plans(log, statements)
+    index = "ix_jobs_status_guild_id_user_id"
+    assert plan == f"SEARCH jobs USING COVERING INDEX {index} (status=? AND guild_id=?)"
