@@ -8,11 +8,13 @@ import asyncio
 import logging
 import random
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from discord import ui
 
 from bot.discord_ui import cards
+from bot.discord_ui.buttons import Action
 from bot.discord_ui.lanes import Lanes
 from bot.discord_ui.onward import Onward
 from bot.discord_ui.outbox import (
@@ -29,7 +31,7 @@ from bot.discord_ui.translate import no_fault_of_yours
 from bot.discord_ui.uploads import Packer, Upload
 from bot.errors import BadPicture, Gone
 from bot.jobs.service import JobService
-from bot.model import DeliveryState, Job, JobStatus
+from bot.model import DeliveryState, GuildPolicy, Job, JobStatus
 
 log = logging.getLogger(__name__)
 
@@ -131,13 +133,20 @@ class Courier:
             except (Gone, BadPicture) as error:
                 state.text = str(error)
             else:
-                refused = await asyncio.to_thread(self._onward.refused, job, policy)
-                return cards.result(job, parcel, refused), parcel.files
+                return cards.result(job, parcel, await self._refused(job, policy)), parcel.files
         if state.text is not None:
             return cards.words(job, state.text, quoting=not state.rejected), ()
         if job.status is JobStatus.CANCELLED:
             return cards.cancelled(job), ()
         return cards.failed(job), ()
+
+    async def _refused(self, job: Job, policy: GuildPolicy) -> Collection[Action]:
+        """The buttons to leave out; all are offered where that cannot be known."""
+        try:
+            return await asyncio.to_thread(self._onward.refused, job, policy)
+        except Exception:  # a hint, for which nobody's pictures may wait
+            log.exception("Which buttons of job %s could only refuse is not known", job.id)
+            return ()
 
     async def _abandon(self, job: Job, error: Exception) -> bool:
         log.error("Job %s can be told to nobody: %s", job.id, error)

@@ -1,11 +1,14 @@
 import asyncio
+import errno
 import io
+from typing import Any
 
 import pytest
 from delivery_discord import CHANNEL_ID, Call, Discord
 from delivery_studio import Studio, picture
 from PIL import Image
 
+from bot.discord_ui.onward import Onward
 from bot.jobs.service import Actor
 from bot.model import DeliveryState
 
@@ -200,6 +203,21 @@ async def test_a_removed_picture_is_said(studio: Studio, discord_server: Discord
     async with studio.delivering():
         await studio.settled(job)
     assert "no longer kept" in discord_server.calls[-1].texts
+
+
+async def test_models_that_cannot_be_read_hold_up_no_picture(
+    studio: Studio, discord_server: Discord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: Any) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle", "models")
+
+    monkeypatch.setattr(Onward, "refused", unreadable)
+    job = await studio.ask()
+    async with studio.delivering():
+        await studio.finish(job)
+        await studio.settled(job)
+    assert f"palimpsest-{job.id}-1.png" in discord_server.calls[-1].files
+    assert {"paint", "variations", "ladder"} <= set(discord_server.calls[-1].buttons)
 
 
 async def test_cancelling_shows_on_the_card(studio: Studio, discord_server: Discord) -> None:
