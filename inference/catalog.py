@@ -54,7 +54,7 @@ class Catalog:
         self._folder = None if models_folder is None else models_folder.absolute()
         self._default = default
         self.shelf = Shelf(self._folder)
-        self._read: dict[Path, tuple[int, ModelInfo | None]] = {}
+        self._read: dict[Path, tuple[tuple[int, ...], ModelInfo | None]] = {}
 
     def list(self) -> list[ModelInfo]:
         """All entries, the default one first."""
@@ -165,11 +165,10 @@ class Catalog:
 
     def _describe(self, folder: Path) -> ModelInfo | None:
         """`describe`, remembered until what it reads changes; None where it is broken."""
-        read = ("model_index.json", "palimpsest.json", "controlnet", "ip_adapter", "details")
-        stamp = sum(_stamp(folder / name) for name in read)
-        known = self._read.get(folder)
-        if known is not None and known[0] == stamp:
-            return known[1]
+        before, known = self._read.get(folder, (None, None))
+        stamp = tuple(_stamp(path) for path in _read_for(folder, known))
+        if before == stamp:
+            return known
         info: ModelInfo | None = None
         try:
             info = describe(folder)
@@ -177,6 +176,20 @@ class Catalog:
             _log.warning("A model folder cannot be used: %s", error)
         self._read[folder] = (stamp, info)
         return info
+
+
+def _read_for(folder: Path, known: ModelInfo | None) -> Iterator[Path]:
+    """What `describe` looks at, there or not: a download may be seen before it is complete.
+
+    known: what it said last, which may name another autoencoder.
+    """
+    parts = ("unet", "transformer", "vae")
+    yield from (folder / name for name in ("model_index.json", "palimpsest.json", "config.json"))
+    yield from (folder / part / "config.json" for part in parts)
+    yield folder / "scheduler" / "scheduler_config.json"
+    yield from (folder / name for name in ("controlnet", "ip_adapter", "details"))
+    if known is not None and known.vae is not None:
+        yield Path(known.vae) / "config.json"
 
 
 def _stamp(path: Path) -> int:

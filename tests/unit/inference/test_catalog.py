@@ -72,6 +72,33 @@ def test_parts_laid_into_a_folder_need_no_restart(folder: Path) -> None:
     assert catalog.find("new").details is None
 
 
+@pytest.mark.parametrize(
+    ("last", "holds"),
+    [
+        ("unet/config.json", {"sample_size": 96}),
+        ("transformer/config.json", {"_class_name": "FluxTransformer2DModel"}),
+        ("vae/config.json", {"block_out_channels": [8, 8]}),
+        ("scheduler/scheduler_config.json", {"_class_name": "LCMScheduler"}),
+        ("config.json", {"output_size": 256}),
+        ("../own-vae/config.json", {"block_out_channels": [8, 8]}),
+    ],
+)
+def test_a_download_that_is_completed_needs_no_restart(
+    folder: Path, last: str, holds: dict[str, Any]
+) -> None:
+    new = folder / "new"
+    new.mkdir()
+    (new / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
+    (new / "palimpsest.json").write_text('{"vae": "../own-vae"}')
+    catalog = Catalog(folder)
+    partial = catalog.find("new")
+    (new / last).parent.mkdir(exist_ok=True)
+    (new / last).write_text(json.dumps(holds))
+    whole = catalog.find("new")
+    assert whole != partial
+    assert whole == Catalog(folder).find("new")
+
+
 def test_a_default_that_is_an_entry_comes_first(folder: Path) -> None:
     assert ids(Catalog(folder, default="dream-shaper")) == [
         "dream-shaper",
