@@ -120,6 +120,19 @@ async def defer(interaction: discord.Interaction[Any]) -> int | None:
     return None
 
 
+async def take_back(interaction: discord.Interaction[Any], message_id: int) -> None:
+    """Takes a "thinking…" message away that nobody will answer; what it became meanwhile stays.
+
+    Never raises for a lost interaction.
+    """
+    try:
+        message = await interaction.followup.fetch_message(message_id)
+        if message.flags.loading:
+            await message.delete()
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as lost:
+        log.info("The answer to %s is not taken back: %r", interaction.id, lost)
+
+
 def passing(error: Exception) -> bool:
     """Whether Discord, the network or the database only fails now; it may be done all the same."""
     if isinstance(error, discord.HTTPException):

@@ -18,7 +18,7 @@ from typing import Any
 
 import discord
 
-from bot.discord_ui.acknowledge import ASKED_AGAIN, Rush, defer, in_time
+from bot.discord_ui.acknowledge import ASKED_AGAIN, Rush, defer, in_time, take_back
 from bot.discord_ui.intake import Intake
 from bot.discord_ui.onward import Change, Onward
 from bot.discord_ui.sources import stored_pictures
@@ -283,7 +283,9 @@ class Flows:
                 return
             await self._rush.over()
             with self.held(job):
-                await self._service.set_message(job.id, message_id)
+                if not await self._service.set_message(job.id, message_id):
+                    await take_back(interaction, message_id)  # the job was cancelled meanwhile
+                    return
                 refusal = await self.submit(job)
             if refusal is not None:
                 await self.settle(job, told=await say(interaction, refusal))

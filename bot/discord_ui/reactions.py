@@ -108,6 +108,8 @@ class Reactions:
     async def carry_on(self, job: Job, *, resumed: bool = False) -> str | None:
         """From a reaction's RECEIVED row to QUEUED; else why not, as `Flows.submit`.
 
+        One that is cancelled before its placeholder is noted gets none: Delivery has told its end.
+
         resumed: whether a former run of the bot may have posted the placeholder.
 
         Raises discord.HTTPException, aiohttp.ClientError or OSError when no placeholder can be
@@ -115,17 +117,24 @@ class Reactions:
         """
         if job.message_id is None:
             message_id = await self._placeholder(job, resumed=resumed)
-            await self._service.set_message(job.id, message_id)
+            if message_id is None:
+                return None
+            if not await self._service.set_message(job.id, message_id):
+                await self._take_back(job, message_id)
+                return None
         return await self._flows.submit(job)
 
-    async def _placeholder(self, job: Job, *, resumed: bool) -> int:
-        """Posts it, or finds it posted. The answer to a post may be lost, so it is repeated.
+    async def _placeholder(self, job: Job, *, resumed: bool) -> int | None:
+        """Posts it, or finds it posted; None where the job has ended meanwhile.
 
-        Posted again within some minutes, Discord answers with the first one.
+        The answer to a post may be lost, so it is repeated: to what is posted again within some
+        minutes, Discord answers with the first one.
         """
         found = await self._find(job) if resumed else None
         if found is not None:
             return found
+        if (await self._service.get(job.id)).status.finished:
+            return None
         for attempt in range(1, TRIES + 1):
             try:
                 message = await self._post(
@@ -142,6 +151,13 @@ class Reactions:
             else:
                 break
         return message.id
+
+    async def _take_back(self, job: Job, message_id: int) -> None:
+        """Takes a placeholder away that nobody will answer; it does not matter if that fails."""
+        try:
+            await self._channel(job.origin.channel_id).get_partial_message(message_id).delete()
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as lost:
+            log.warning("The placeholder of job %s stays: %r", job.id, lost)
 
     async def _find(self, job: Job) -> int | None:
         """The job's placeholder, if it is there and the bot may read what was written here."""

@@ -260,9 +260,9 @@ class JobService:
         """Finished jobs of which the member does not know yet, oldest first."""
         return await self._outbox.undelivered()
 
-    async def set_message(self, job_id: int, message_id: int) -> None:
-        """Remembers the placeholder's message."""
-        await self._outbox.set_message(job_id, message_id)
+    async def set_message(self, job_id: int, message_id: int) -> bool:
+        """Remembers the placeholder's message; False where the job is finished, as in `Outbox`."""
+        return await self._outbox.set_message(job_id, message_id)
 
     async def mark_delivered(
         self, job_id: int, message_id: int | None, *, abandoned: bool = False

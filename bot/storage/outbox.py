@@ -33,12 +33,17 @@ class Outbox:
             jobs.c.delivery == DeliveryState.PENDING.value, jobs.c.status.in_(FINISHED)
         )
 
-    async def set_message(self, job_id: int, message_id: int) -> None:
-        """Remembers the placeholder. Raises Gone."""
+    async def set_message(self, job_id: int, message_id: int) -> bool:
+        """Remembers the placeholder; False where the job is finished, which changes nothing.
+
+        Its end is then told without this message. Raises Gone.
+        """
         async with self._database.write() as connection:
-            await read(connection, job_id)
+            if (await read(connection, job_id)).status.finished:
+                return False
             chosen = update(jobs).where(jobs.c.id == job_id)
             await connection.execute(chosen.values(message_id=message_id))
+            return True
 
     async def mark_delivered(
         self, job_id: int, message_id: int | None, *, abandoned: bool = False

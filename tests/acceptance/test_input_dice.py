@@ -20,8 +20,9 @@ async def stopped(_flows: Flows, _job: Job) -> str | None:
     return None
 
 
-async def not_noted(_service: JobService, _job_id: int, _message_id: int) -> None:
+async def not_noted(_service: JobService, _job_id: int, _message_id: int) -> bool:
     """In place of `JobService.set_message`."""
+    return True
 
 
 def replies(sandbox: Sandbox, card: Post) -> list[Post]:

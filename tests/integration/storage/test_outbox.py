@@ -22,9 +22,10 @@ async def test_received_and_undelivered_jobs_are_listed_oldest_first(log: JobLog
 
 
 async def test_a_delivered_job_is_not_delivered_again_and_its_token_is_gone(log: JobLog) -> None:
-    job = await log.done()
-    await log.outbox.set_message(job.id, 41)
+    job = await log.received()
+    assert await log.outbox.set_message(job.id, 41)
     assert (await log.jobs.get(job.id)).message_id == 41
+    await log.jobs.cancel(job.id)
     await log.outbox.mark_delivered(job.id, 42)
     job = await log.jobs.get(job.id)
     assert (job.delivery, job.message_id) == (DeliveryState.DELIVERED, 42)
@@ -35,11 +36,21 @@ async def test_a_delivered_job_is_not_delivered_again_and_its_token_is_gone(log:
 
 
 async def test_abandoned_keeps_the_placeholder(log: JobLog) -> None:
-    job = await log.done()
-    await log.outbox.set_message(job.id, 41)
+    job = await log.received()
+    assert await log.outbox.set_message(job.id, 41)
+    await log.jobs.cancel(job.id)
     await log.outbox.mark_delivered(job.id, None, abandoned=True)
     job = await log.jobs.get(job.id)
     assert (job.delivery, job.message_id) == (DeliveryState.ABANDONED, 41)
+
+
+async def test_a_placeholder_that_comes_after_the_end_is_not_noted(log: JobLog) -> None:
+    job = await log.received()
+    await log.jobs.cancel(job.id)
+    assert not await log.outbox.set_message(job.id, 41)
+    await log.outbox.mark_delivered(job.id, 42)
+    assert not await log.outbox.set_message(job.id, 41)
+    assert (await log.jobs.get(job.id)).message_id == 42
 
 
 async def test_what_is_not_finished_cannot_be_delivered(log: JobLog) -> None:
