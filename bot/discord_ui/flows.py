@@ -29,7 +29,7 @@ from bot.errors import Gone, Refused, UserError
 from bot.jobs.events import JobFinished
 from bot.jobs.presets import Presets
 from bot.jobs.service import Actor, JobService
-from bot.model import GuildPolicy, Job, Origin, OriginKind
+from bot.model import GuildPolicy, Job, JobStatus, Origin, OriginKind
 from bot.storage.database import DatabaseUnavailable
 from inference.catalog import Catalog, answers_once
 from inference.loras import with_tags
@@ -216,15 +216,16 @@ class Flows:
     async def submit(self, job: Job) -> str | None:
         """From RECEIVED to QUEUED. Otherwise the row ends, and why is returned for the member.
 
-        Call `settle` with what came of telling it.
+        Call `settle` with what came of telling it. None also where the job was cancelled meanwhile.
         """
         try:
             source, second = await stored_pictures(job, self._intake)
             await self._service.submit(job.id, source, second)
         except Exception as error:  # whatever it is: the row must end and the member be told
             text = explain(error, doing=f"job {job.id}")
-            await self._service.fail(job.id, text=text)  # one that was refused has ended already
-            return text
+            # One that was refused has ended already, and of a cancelled one Delivery tells.
+            ended = await self._service.fail(job.id, text=text)
+            return None if ended.status is JobStatus.CANCELLED else text
         return None
 
     async def settle(self, job: Job, *, told: bool) -> None:

@@ -99,3 +99,19 @@ async def test_a_command_that_is_cancelled_as_it_is_acknowledged(
         assert (asked.post is None) is (when == "before")
         (job,) = await all_jobs(here)
         assert job.message_id == left.id
+
+
+async def test_a_command_that_is_cancelled_while_what_is_no_picture_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Sandbox() as sandbox, studio(sandbox, tmp_path) as here:
+        ended = ending(monkeypatch, flows.Flows, "_ask")
+        sandbox.weather.stall_attachment()
+        asked = await ask(here, image=("torn.png", b"no picture" * 100))
+        await asked.ack()
+        await cancelled(here)
+        sandbox.weather.clear()
+        await asyncio.wait_for(ended, 20)
+        (left,) = sandbox.posts("studio")
+        assert "Cancelled" in left.text
+        assert asked.post is not None and asked.post.id == left.id
