@@ -45,7 +45,7 @@ def queue_card(
 def _line(job: Job, place: QueuePlace | None) -> str:
     where = "is being painted"
     if job.status is JobStatus.RECEIVED:
-        where = "waits for its picture"
+        where = "is being accepted" if job.fetched else "waits for its picture"
     elif job.status is not JobStatus.RUNNING:
         # A job that began since the list was read has no place any more.
         where = "begins now" if place is None else f"is number {place.position} in line"

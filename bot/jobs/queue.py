@@ -48,8 +48,8 @@ class Queue:
     async def of_guild(self, guild_id: int) -> list[Job]:
         """The guild's jobs that are not finished.
 
-        Running ones first, then in the order in which they are expected, then those whose
-        picture is not here yet.
+        Running ones first, then in the order in which they are expected, then those that are not
+        in line yet.
         """
         await self._refresh()
         jobs = await self._line.of_guild(guild_id)
