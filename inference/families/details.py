@@ -22,12 +22,13 @@ from pathlib import Path
 import torch
 from PIL import Image
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from inference.errors import ModelError
 from inference.families.pixels import as_picture, as_tensor, padded
+from inference.families.weights import write_weights
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
@@ -169,8 +170,8 @@ def save_details(net: DetailNet, folder: Path) -> None:
     """Writes the network's folder, its weights in float16."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(json.dumps(asdict(net.config), indent=2) + "\n", "utf-8")
-    weights = {k: v.detach().cpu().half().contiguous() for k, v in net.state_dict().items()}
-    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    weights = {k: v.half() for k, v in net.state_dict().items()}
+    write_weights(weights, folder / WEIGHTS)
 
 
 def load_details(folder: Path) -> Details:

@@ -18,11 +18,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from inference.errors import ModelError
+from inference.families.weights import write_weights
 
 PIPELINE = "Pix2Pix"
 WEIGHTS = "model.safetensors"
@@ -156,8 +157,8 @@ def save_generator(generator: Generator, folder: Path, title: str) -> None:
     }
     for name, values in files.items():
         (folder / name).write_text(json.dumps(values, indent=2) + "\n", "utf-8")
-    weights = {k: v.detach().cpu().half().contiguous() for k, v in generator.state_dict().items()}
-    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    weights = {k: v.half() for k, v in generator.state_dict().items()}
+    write_weights(weights, folder / WEIGHTS)
 
 
 def load_generator(folder: Path, device: torch.device) -> Generator:

@@ -1,8 +1,13 @@
-"""The weights of one part of a model, all of them or none."""
+"""The weights of one part of a model, all of them or none, and how our own are written."""
 
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
+from torch import Tensor
 
 from inference.errors import ModelError
 from inference.families.folder import ModelFolder
@@ -38,6 +43,23 @@ def load_weights(
             f"another shape, {missing[0]} among them."
         )
     return module.to(device).eval().requires_grad_(False)
+
+
+def write_weights(
+    weights: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None
+) -> None:
+    """As safetensors' `save_file`, which leaves a file that only its owner can read.
+
+    metadata: besides that they are torch's.
+    """
+    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    path.write_bytes(save(kept, metadata={"format": "pt", **(metadata or {})}))
+
+
+def let_others_read(folder: Path) -> None:
+    """Gives weights that `save_pretrained` wrote the mode of the configuration beside them."""
+    for path in folder.rglob("*.safetensors"):
+        shutil.copymode(path.with_name("config.json"), path)
 
 
 def first_line(error: Exception) -> str:

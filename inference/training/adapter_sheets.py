@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline
 from PIL import Image
-from safetensors.torch import save
 from torch import Tensor
 
+from inference.families.weights import let_others_read, write_weights
 from inference.image_adapter_info import TELLS
 from inference.training.adapter import WEIGHTS, AdapterTask, adapter_state
 from inference.training.averaged import averaged
@@ -68,8 +68,7 @@ class AdapterSheets(AdapterTask):
         folder.mkdir(parents=True, exist_ok=True)
         with averaged(self.modules(), self.average):
             state = adapter_state(self.pipe.unet)
-            half = {key: value.half().cpu().contiguous() for key, value in state.items()}
-            # `save_file` would leave a file that only its owner can read.
-            facts = {"format": "pt", TELLS: "style"}
-            (folder / WEIGHTS).write_bytes(save(half, metadata=facts))
+            half = {key: value.half() for key, value in state.items()}
+            write_weights(half, folder / WEIGHTS, {TELLS: "style"})
             copy.deepcopy(self.pipe.image_encoder).half().save_pretrained(folder / "image_encoder")
+        let_others_read(folder / "image_encoder")

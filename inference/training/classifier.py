@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from inference.errors import ModelError
+from inference.families.weights import write_weights
 from inference.training.autoencoder import to_tensor
 from inference.training.data import Pixels
 from inference.training.examinations import COARSE, SIDE, UNSEEN, Examination
@@ -235,11 +236,8 @@ class Judge:
 def save_judge(model: Classifier, folder: Path, marks: dict[str, float]) -> None:
     """Writes the weights in float16, with the marks beside them."""
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {
-        k: (v.half() if v.is_floating_point() else v).contiguous().cpu()
-        for k, v in model.state_dict().items()
-    }
-    save_file(weights, folder / "judge.safetensors")
+    weights = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    write_weights(weights, folder / "judge.safetensors")
     (folder / "marks.json").write_text(json.dumps(marks, indent=2) + "\n", "utf-8")
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from inference.families.quiet import quiet
+from inference.families.weights import write_weights
 from inference.training.averaged import averaged
 from inference.training.crops import PairCrops
 from inference.training.lora import ATTENTION, LoraTask, architecture
@@ -79,17 +80,12 @@ class LoraSheets(LoraTask):
         """
         from diffusers.utils import convert_state_dict_to_diffusers
         from peft import get_peft_model_state_dict
-        from safetensors.torch import save
 
         with averaged(self.modules(), self.average):
             found = convert_state_dict_to_diffusers(get_peft_model_state_dict(self.pipe.unet))
-            layers = {
-                f"unet.{name}": value.detach().half().cpu().contiguous()
-                for name, value in found.items()
-            }
+            layers = {f"unet.{name}": value.half() for name, value in found.items()}
         path.parent.mkdir(parents=True, exist_ok=True)
-        # `save_file` would leave a file that only its owner can read.
-        path.write_bytes(save(layers, metadata=self._metadata(title, base)))
+        write_weights(layers, path, self._metadata(title, base))
 
     def _metadata(self, title: str, base: str) -> dict[str, str]:
         said = Counter(pair.instruction for pair in self.crops.pairs).most_common(1)[0][0]
@@ -100,7 +96,6 @@ class LoraSheets(LoraTask):
             "unet.peft_type": "LORA",
         }
         return {
-            "format": "pt",
             "lora_adapter_metadata": json.dumps(rules, sort_keys=True),
             "modelspec.sai_model_spec": "1.0.0",
             "modelspec.architecture": architecture(self.pipe.unet.config, self.noising.prediction),

@@ -11,6 +11,7 @@ from diffusers import AutoencoderKL, StableDiffusionImg2ImgPipeline, StableDiffu
 from PIL import Image
 from torch import Tensor
 
+from inference.families.weights import let_others_read
 from inference.training.data import Pixels
 from inference.training.pocket import PocketTask, build_scheduler
 
@@ -150,3 +151,4 @@ def export(pipe: Any, folder: Path) -> None:
     for part in (slim.unet, slim.vae):
         part.register_to_config(_name_or_path="")
     slim.save_pretrained(folder)
+    let_others_read(folder)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
+from inference.families.weights import let_others_read
 from inference.training import autoencoder
 from inference.training.commands import options
 from inference.training.data import groups
@@ -70,3 +71,4 @@ def run(args: argparse.Namespace) -> None:
         autoencoder.set_scale(task.model, np.ascontiguousarray(pictures[:512]))
     task.sample(args.out, trainer.step)
     task.model.save_pretrained(args.out / "vae")
+    let_others_read(args.out / "vae")

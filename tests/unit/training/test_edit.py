@@ -201,6 +201,8 @@ def test_from_rendered_groups_to_a_model(base: Path, tmp_path: Path) -> None:
     with Image.open(out / "edited-000002.png") as sheet:
         assert sheet.size == (3 * 64, 8 * 48), "source, answer and truth of eight tasks"
     assert describe(out / "model").family == "StableDiffusionInstructPix2PixPipeline"
+    usual = (out / "model" / "model_index.json").stat().st_mode
+    assert {path.stat().st_mode for path in (out / "model").rglob("*.*")} == {usual}
 
 
 def test_an_editor_can_be_trained_further_from_its_folder(base: Path, tmp_path: Path) -> None:

@@ -67,6 +67,8 @@ def test_what_an_owner_trained_paints(trained: Path) -> None:
     assert first.data == again.data
     assert (first.width, first.height) == (152, 104)
     assert (trained / "model" / "game.json").is_file()
+    modes = {path.stat().st_mode for path in (trained / "model").iterdir()}
+    assert len(modes) == 1, "whoever may read the configuration may read the weights"
 
 
 def test_strength_0_gives_the_source(trained: Path) -> None:
