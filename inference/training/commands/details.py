@@ -134,7 +134,6 @@ def _check(args: argparse.Namespace, size: tuple[int, int]) -> None:
             f"--side is {args.side}; it must be even and at most {most}; the nearest is {near}."
         )
     for name in ("lessons", "batch"):
-        if getattr(args, name) < 1:
-            raise RequestError(f"--{name} is {getattr(args, name)}; it must be at least 1.")
+        options.check_at_least(f"--{name}", getattr(args, name), 1)
     if args.held_out:
         raise RequestError("--held-out does nothing here: the sheets show lessons. Leave it out.")

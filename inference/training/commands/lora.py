@@ -92,10 +92,9 @@ def _checked_name(args: argparse.Namespace) -> str:
         raise RequestError(
             f"--name is {name}; it needs 1 to {MAX_NAME} characters, none of them < > : / or \\."
         )
-    if args.rank < 1:
-        raise RequestError(f"--rank is {args.rank}; it must be at least 1.")
-    if args.alpha is not None and args.alpha < 1:
-        raise RequestError(f"--alpha is {args.alpha}; it must be at least 1.")
+    options.check_at_least("--rank", args.rank, 1)
+    if args.alpha is not None:
+        options.check_at_least("--alpha", args.alpha, 1)
     if not 0 <= args.sources <= 1:
         raise RequestError(f"--sources is {args.sources:g}; it must be 0 to 1.")
     return str(name)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference.errors import RequestError
+from inference.training.commands import options
 from inference.training.crops import PairCrops
 from inference.training.pairs import Pair, check
 
@@ -59,8 +60,7 @@ def pairs_from(
             f"--size is {args.size}, but its sides must be multiples of {multiple}; "
             f"the nearest is {near}."
         )
-    if args.batch < 1:
-        raise RequestError(f"--batch is {args.batch}; it must be at least 1.")
+    options.check_at_least("--batch", args.batch, 1)
     size = width, height
     pairs = check(args.pairs, size, instruction=args.instruction, inputs_needed=inputs_needed)
     if not 0 <= args.held_out < len(pairs):
