@@ -267,7 +267,7 @@ def _car(p: Pen) -> None:
 
 
 def _bird(p: Pen) -> None:
-    body = p.pick(BRIGHT, usual=2)
+    body = p.pick(BRIGHT, usual=1)
     p.line([(-0.05, 0), (-0.02, 0.25)], 0.025, (0.8, 0.55, 0.2))
     p.line([(0.08, 0), (0.06, 0.25)], 0.025, (0.8, 0.55, 0.2))
     p.poly([(0.2, 0.4), (0.62, 0.2), (0.6, 0.34), (0.25, 0.58)], shade(body, 0.7))
