@@ -187,7 +187,7 @@ def _read_for(folder: Path, known: ModelInfo | None) -> Iterator[Path]:
     yield from (folder / name for name in ("model_index.json", "palimpsest.json", "config.json"))
     yield from (folder / part / "config.json" for part in parts)
     yield folder / "scheduler" / "scheduler_config.json"
-    yield from (folder / name for name in ("controlnet", "ip_adapter", "details"))
+    yield from (folder / name for name in ("controlnet", "ip_adapter", "composer", "details"))
     if known is not None and known.vae is not None:
         yield Path(known.vae) / "config.json"
 

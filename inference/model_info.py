@@ -2,7 +2,7 @@
 
 What they cannot tell (a title, how many steps suit it) may stand in a `palimpsest.json` beside
 `model_index.json`, with the keys `title`, `steps`, `guidance`, `scheduler`, `vae`, `preview_vae`,
-`ip_adapter`, `painter`, `details` and those of `inference.control_info`, all optional.
+`ip_adapter`, `painter`, `composer`, `details` and those of `inference.control_info`, all optional.
 """
 
 import hashlib
@@ -86,6 +86,7 @@ class ModelInfo:
     image_adapter: absolute folder of what the task style needs, or None.
     painter: likewise of the pix2pix model that paints a drawing before the task sketch paints over
         it, or None.
+    composer: likewise of what makes small pictures from words, to be painted over, or None.
     details: likewise of what gives an edited picture its source's details, or None.
     """
 
@@ -105,6 +106,7 @@ class ModelInfo:
     control: ControlInfo | None = None
     image_adapter: str | None = None
     painter: str | None = None
+    composer: str | None = None
     details: str | None = None
 
     @property
@@ -173,7 +175,20 @@ def describe(folder: Path) -> ModelInfo:
                 steered=_ARCHITECTURES.get(family) in STEERED,
             ),
             painter=_painter(folder, own, family),
-            details=_details(folder, own, family),
+            composer=_inside(
+                folder,
+                own,
+                "composer",
+                "Stable Diffusion models",
+                fits=_ARCHITECTURES.get(family) == "Stable Diffusion",
+            ),
+            details=_inside(
+                folder,
+                own,
+                "details",
+                "models that follow instructions",
+                fits=family in FOLLOWING,
+            ),
             image_adapter=find_image_adapter(
                 folder,
                 _beside(folder, own, "ip_adapter"),
@@ -275,17 +290,18 @@ def _painter(folder: Path, own: dict[str, Any], family: str) -> str | None:
     return painter
 
 
-def _details(folder: Path, own: dict[str, Any], family: str) -> str | None:
-    """A folder: the named one, or `details` in the model's own. Raises ValueError for a named one
-    without effect.
+def _inside(folder: Path, own: dict[str, Any], name: str, models: str, *, fits: bool) -> str | None:
+    """The folder of that name in the model's own, or the one that is named instead.
+
+    models: those it is for, and whether this one `fits`. Raises ValueError for a named one if not.
     """
-    named = _beside(folder, own, "details")
-    if family not in FOLLOWING:
+    named = _beside(folder, own, name)
+    if not fits:
         if named is not None:
-            raise ValueError("details are for models that follow instructions")
+            raise ValueError(f"{name} is for {models}")
         return None
-    beside = folder.absolute() / "details"
-    return str(beside) if named is None and beside.is_dir() else named
+    inside = folder.absolute() / name
+    return str(inside) if named is None and inside.is_dir() else named
 
 
 def _architecture(folder: Path, index: dict[str, Any], family: str) -> str:

@@ -103,7 +103,11 @@ def _small(picture: Image.Image) -> Image.Image:
 
 ENTRIES = (
     Entry(name="reimagine", prompt="a watercolor painting of a church", source=_scene),
-    Entry(name="imagine", prompt="an oil painting of a lighthouse by the sea at sunset"),
+    Entry(
+        name="imagine",
+        prompt="a watercolor painting of a castle by a lake at sunset",
+        values={"count": 4},
+    ),
     Entry(name="sketch", task="sketch", source=_drawing),
     Entry(
         name="sketch-words",

@@ -19,6 +19,7 @@ from inference.engine.settings import EngineSettings
 from inference.errors import ModelError
 from inference.executors.cores import use_allowed_cores
 from inference.families.codecs import load_preview
+from inference.families.composer import load_composer
 from inference.families.details import load_details
 from inference.families.folder import ModelFolder, unneeded_variants
 from inference.families.latents import LatentCodec
@@ -97,7 +98,7 @@ def _load(
     use_allowed_cores()
     settings = settings or EngineSettings.for_device(target)
     control = None if info.control is None else info.control.folder
-    parts = info.vae, control, info.image_adapter, info.painter, info.details
+    parts = info.vae, control, info.image_adapter, info.painter, info.composer, info.details
     facts: dict[str, Any] = {
         "revision": revision(info.location, *parts),
         "versions": {name: version(name) for name in _LIBRARIES},
@@ -119,7 +120,10 @@ def _load(
     if info.painter is not None:
         painter = load_pix2pix(Path(info.painter), torch.device("cpu")).paint
     engine = Engine(stepwise, info, settings, preview=preview, painter=painter, **facts)
-    return ProgramEngine(engine, info, **facts)
+    compose = None
+    if info.composer is not None:
+        compose = load_composer(Path(info.composer), folder, vae).compose
+    return ProgramEngine(engine, info, compose=compose, **facts)
 
 
 def load_fast_engine(info: ModelInfo, device: str = "auto") -> ProgramEngine:

@@ -16,11 +16,12 @@ from inference.families.schedulers import check_scheduler
 from inference.model_info import ModelInfo
 from inference.request import GenerationRequest
 from inference.result import GenerationResult, Progress
+from inference.tasks.composed import Compose, composed
 from inference.tasks.programs import Product, Program, Round
 from inference.tasks.registry import PROGRAMS
 
 WORKERS = 2
-"""Threads for what programs do between their rounds, which is Pillow's work and numpy's."""
+"""Threads for what programs do between their rounds: Pillow's work, numpy's and a composer's."""
 
 PATIENCE = 0.05
 """Seconds of one `step` that only waits for those threads."""
@@ -35,8 +36,8 @@ class _Run:
     thinking: what the program does now between two rounds. waiting: the round's requests that the
     inner engine was not asked for yet, with their places in it. children: the places of those that
     it was, by its id. results: the round's so far, by the place in it. kept: all rounds'.
-    done: steps of the rounds before; more: of those that are to come and of what waits.
-    steps, totals: of each child.
+    whole: of the round. done: steps of the rounds before; more: of those that are to come and of
+    what waits. steps, totals: of each child.
     """
 
     id: int
@@ -50,6 +51,7 @@ class _Run:
     children: dict[int, int] = field(default_factory=dict)
     results: dict[int, GenerationResult] = field(default_factory=dict)
     kept: list[GenerationResult] = field(default_factory=list)
+    whole: bool = False
     done: int = 0
     more: int = 0
     steps: dict[int, int] = field(default_factory=dict)
@@ -63,7 +65,9 @@ class ProgramEngine:
     What the rounds of all programs ask for shares forward passes with everything else that the
     inner engine has in flight. Driven like `Engine`: not thread-safe but for `cancel`.
 
-    revision, versions: of results that needed no model. programs: by the task's name.
+    compose: makes small pictures from words, which are then painted over; None: the model paints
+    what words say from noise. revision, versions: of results that needed no model. programs: by the
+    task's name.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class ProgramEngine:
         engine: Engine | SerialEngine,
         info: ModelInfo,
         *,
+        compose: Compose | None = None,
         revision: str = "",
         versions: dict[str, str] | None = None,
         programs: Mapping[str, Begin] = PROGRAMS,
@@ -78,6 +83,7 @@ class ProgramEngine:
     ) -> None:
         self.inner = engine
         self._info = info
+        self._compose = compose
         self._revision = revision
         self._versions = versions or {}
         self._programs = programs
@@ -102,7 +108,7 @@ class ProgramEngine:
         if job_id in self._runs:
             raise ValueError(f"job {job_id} is in flight already")
         run = _Run(id=job_id, request=request, on_progress=on_progress, submitted=self._clock())
-        begin = self._programs.get(request.task)
+        begin = self._begin(request)
         if begin is None:
             self._add(run, 0, request)
         else:
@@ -110,6 +116,12 @@ class ProgramEngine:
             run.program = begin(request, self._info)
             self._think(run, None)
         self._runs[job_id] = run
+
+    def _begin(self, request: GenerationRequest) -> Begin | None:
+        """Its program; None for what the inner engine runs as it is."""
+        if self._compose is not None and request.image is None:
+            return partial(composed, compose=self._compose)
+        return self._programs.get(request.task)
 
     def cancel(self, job_id: int) -> None:
         """Ends it with GenerationCancelled; unknown ids are ignored. From any thread."""
@@ -160,6 +172,7 @@ class ProgramEngine:
                 run.started = run.submitted  # it had no rounds: thinking was all of its work
             return [self._leave(run, self._result(run, asked))]
         run.waiting.extend(enumerate(asked.requests))
+        run.whole = asked.whole
         run.more = asked.more + sum(request.total_steps for request in asked.requests)
         if not asked.requests:
             self._think(run, [])
@@ -194,8 +207,10 @@ class ProgramEngine:
             return
         run.steps[child], run.totals[child] = progress.step, progress.steps
         step, total = sum(run.steps.values()), sum(run.totals.values())
-        # A part of a picture is no preview of it.
-        preview = progress.preview if len(run.totals) + len(run.waiting) == 1 else None
+        # A part of a picture is no preview of it; of several pictures the first is shown.
+        alone = len(run.totals) + len(run.waiting) == 1
+        first = run.whole and run.children[child] == min(run.children.values())
+        preview = progress.preview if alone or first else None
         run.on_progress(
             Progress(step=run.done + step, steps=run.done + total + run.more, preview=preview)
         )

@@ -16,10 +16,12 @@ class Round:
     """Requests that run at the same time, none of a task that is a program itself.
 
     more: denoising steps that later rounds are going to take, for the progress.
+    whole: whether each makes a whole picture of the result, so that it may be shown as it comes.
     """
 
     requests: Sequence[GenerationRequest]
     more: int = 0
+    whole: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

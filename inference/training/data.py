@@ -5,9 +5,9 @@ other styles, at another hour, with another subject. Any picture of a group may 
 any other, which is what pair training and image-to-image training draw from.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 from inference.training.photographs import Photograph, crop, dead_leaves, photographs
 from inference.training.rendering import photograph, subject_box
 from inference.training.styles import STYLES, Array, blur, luminance, stylise
-from inference.training.world import HELD_OUT, Scene, at_another_hour, scene, with_other_subjects
+from inference.training.world import (
+    HELD_OUT,
+    Scene,
+    at_another_hour,
+    close_up,
+    scene,
+    with_another_subject,
+)
 
 Pixels = NDArray[np.uint8]
 
@@ -114,7 +121,7 @@ def _world_bodies(
     first = scene(seed % HELD_OUT)
     scenes = [first, at_another_hour(first, rng)]
     if rng.random() < 0.5:
-        scenes += with_other_subjects(first, rng)
+        scenes.append(with_another_subject(first, rng))
     return _photographed(scenes, size)
 
 
@@ -158,18 +165,14 @@ def group(
     *,
     extra: str = "",
     world: float = WORLD,
-    swaps: float = 0.0,
 ) -> Group:
     """The group of a seed: `count` pictures of `size` (width, height); of the world with
-    probability `world`, otherwise two times in three of a photograph, else of dead leaves. A share
-    `swaps` of those of the world are one place with many subjects, see `_swapped`.
+    probability `world`, otherwise two times in three of a photograph, else of dead leaves.
     """
     rng = np.random.default_rng((17, seed))
     sources = _sources(extra)
     kind = rng.random()
     if kind < world or not sources:
-        if swaps and rng.random() < swaps:
-            return _gathered(seed, _swapped(seed, size, count, rng))
         bodies = _world_bodies(seed, size, rng)
     else:
         bodies = _photo_bodies(size, sources, kind > 1 - LEAVES * (1 - world), rng)
@@ -183,16 +186,10 @@ def group(
     return _gathered(seed, shown)
 
 
-def _swapped(
-    seed: int, size: tuple[int, int], count: int, rng: np.random.Generator
-) -> list[tuple[tuple[Array, Facts], str]]:
-    """One place with another subject in every second picture, each as a photograph and in one
-    style: nothing but the words tells which subject to paint there.
-    """
-    first = scene(seed % HELD_OUT)
-    bodies = _photographed([first, *with_other_subjects(first, rng, (count - 1) // 2)], size)
-    style = next(s for s in _draw_styles(2, rng) if s != "photo")
-    return [(body, hand) for body in bodies for hand in ("photo", style)][:count]
+def composition(seed: int, size: tuple[int, int]) -> Group:
+    """The group of a seed for the composer: one photograph of one thing, `close_up`."""
+    (body,) = _photographed([close_up(scene(seed % HELD_OUT))], size)
+    return _gathered(seed, [(body, "photo")])
 
 
 def _gathered(seed: int, shown: Iterable[tuple[tuple[Array, Facts], str]]) -> Group:
@@ -205,17 +202,9 @@ def _gathered(seed: int, shown: Iterable[tuple[tuple[Array, Facts], str]]) -> Gr
 
 
 def groups(
-    seeds: Iterable[int],
-    size: tuple[int, int],
-    count: int = 6,
-    *,
-    extra: str = "",
-    processes: int = 2,
-    world: float = WORLD,
-    swaps: float = 0.0,
+    make: Callable[[int], Group], seeds: Iterable[int], processes: int = 2
 ) -> Iterator[Group]:
-    """The groups of `seeds`, in order."""
-    make = partial(group, size=size, count=count, extra=extra, world=world, swaps=swaps)
+    """What `make` makes of each of the seeds, in order; a function of a module, as of `partial`."""
     if processes <= 1:
         yield from map(make, seeds)
         return

@@ -115,10 +115,35 @@ def at_another_hour(original: Scene, rng: np.random.Generator) -> Scene:
     return replace(original, weather=str(rng.choice(WEATHERS)))
 
 
-def with_other_subjects(original: Scene, rng: np.random.Generator, count: int = 1) -> list[Scene]:
-    """The same place with something else standing in it, each time something different."""
+def with_another_subject(original: Scene, rng: np.random.Generator) -> Scene:
+    """The same place with something else standing in it."""
     others = [
         name for name in SUBJECTS if name not in (original.subject, "boat", "bridge", "balloon")
     ]
-    names = rng.choice(others, count, replace=False)
-    return [replace(original, subject=str(name)) for name in names]
+    return replace(original, subject=str(rng.choice(others)))
+
+
+def close_up(original: Scene) -> Scene:
+    """The same with its subject large and near the middle, as who names a thing expects to see it;
+    mostly alone and in clear weather. The same for the same scene.
+    """
+    rng = np.random.default_rng((23, original.seed))
+    base = float(rng.uniform(max(original.horizon + 0.08, 0.74), 0.95))
+    water, waterline = original.water, original.waterline
+    if original.subject == "boat":
+        base = max(base, waterline + 0.05)
+    elif original.subject == "balloon":
+        base = float(rng.uniform(0.7, 0.85))
+    elif original.subject != "bridge":
+        waterline = max(waterline, base)
+        water = water and waterline < 0.93
+    return replace(
+        original,
+        subject_size=float(rng.uniform(0.52, 0.8)),
+        subject_base=base,
+        subject_x=float(rng.uniform(0.42, 0.58)),
+        water=water,
+        waterline=waterline,
+        weather=original.weather if rng.random() < 0.6 else "clear",
+        props=original.props if rng.random() < 0.3 else (),
+    )

@@ -21,6 +21,7 @@ from inference.catalog import POCKET
 from inference.engine.engine import Engine
 from inference.engine.programs import ProgramEngine
 from inference.engine.settings import EngineSettings
+from inference.families.composer import load_composer
 from inference.families.load import default_dtype, load_model
 from inference.model_info import ModelInfo, describe
 from inference.options import Blend, Inpaint, Loopback, Outpaint, Upscale, Variations
@@ -94,6 +95,8 @@ class Bench:
 
     def __init__(self) -> None:
         self._info: ModelInfo = describe(POCKET)
+        assert self._info.composer is not None
+        self._compose = load_composer(Path(self._info.composer), POCKET).compose
         self._models = {
             strict: load_model(POCKET, CPU, default_dtype(CPU, exact=strict), info=self._info)
             for strict in (True, False)
@@ -126,7 +129,7 @@ class Bench:
     def _engine(self, way: Way) -> tuple[ProgramEngine, Engine]:
         settings = EngineSettings.for_device(CPU, strict=way.strict)
         inner = Engine(self._models[way.strict], self._info, settings)
-        return ProgramEngine(inner, self._info), inner
+        return ProgramEngine(inner, self._info, compose=self._compose), inner
 
 
 def _finish(engine: ProgramEngine, requests: Sequence[GenerationRequest]) -> int:

@@ -1,6 +1,7 @@
 """`autoencoder`: pictures to latents and back."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from diffusers import AutoencoderKL
 from inference.families.weights import let_others_read
 from inference.training import autoencoder
 from inference.training.commands import options
-from inference.training.data import groups
+from inference.training.data import group, groups
 from inference.training.loop import Trainer
 from inference.training.world import HELD_OUT
 
@@ -44,10 +45,11 @@ def run(args: argparse.Namespace) -> None:
     if args.pictures:
         pictures = np.load(args.pictures, mmap_mode="r")
     else:
-        made = groups(range(args.groups), (128, 128), extra=args.photos, processes=args.processes)
+        make = partial(group, size=(128, 128), extra=args.photos)
+        made = groups(make, range(args.groups), args.processes)
         pictures = np.concatenate([g.pixels for g in made])
     held = np.concatenate(
-        [g.pixels for g in groups(range(HELD_OUT, HELD_OUT + 4), (128, 128), processes=1)]
+        [group(seed, (128, 128)).pixels for seed in range(HELD_OUT, HELD_OUT + 4)]
     )
     watch = [("world", held), ("photos", options.test_pictures())]
     torch.manual_seed(args.seed)

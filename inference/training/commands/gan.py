@@ -117,7 +117,12 @@ def _config(task: str | None) -> Pix2PixConfig:
     if task == "colorize":
         # It looks at what it was trained on: a whole scene of this side. Colour needs no more.
         return Pix2PixConfig(
-            task=task, luma_in=True, chroma_out=True, sample_size=SIDE, output_size=512
+            task=task,
+            luma_in=True,
+            chroma_out=True,
+            channels=(16, 32, 64, 128, 192),
+            sample_size=SIDE,
+            output_size=512,
         )
     return Pix2PixConfig(task=task or "pairs")
 

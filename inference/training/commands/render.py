@@ -1,12 +1,14 @@
 """`render`: groups of pictures for the latent models, on disk."""
 
 import argparse
+from functools import partial
 
+from inference.errors import RequestError
 from inference.training.commands import options
-from inference.training.data import WORLD, groups
+from inference.training.data import WORLD, composition, group, groups
 from inference.training.shards import gather, write
 
-HELP = "pictures for pocket and edit, on disk"
+HELP = "pictures for pocket, edit and composer, on disk"
 SEEDS_APART = 100_000
 
 
@@ -18,10 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--world", type=float, default=WORLD, help="share of the groups that show the world, 0..1"
     )
     parser.add_argument(
-        "--swaps",
-        type=float,
-        default=0.0,
-        help="share of those groups that show one place with three subjects, 0..1",
+        "--compositions",
+        action="store_true",
+        help="single photographs of one thing, large and near the middle, for composer",
     )
     parser.add_argument(
         "--first-seed", type=int, default=0, help="where the seeds begin, for a second pile"
@@ -30,18 +31,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Renders every size that was asked for; each size has its own seeds."""
+    """Renders every size that was asked for; each size has its own seeds.
+
+    Raises RequestError for options that contradict each other.
+    """
+    if args.compositions and (args.photos or args.world != WORLD):
+        raise RequestError("--compositions show the world alone; leave out --photos and --world.")
     for i, text in enumerate(args.sizes):
         size, _, count = text.partition(":")
         w, h = (int(v) for v in size.split("x"))
         first = args.first_seed + i * SEEDS_APART
         seeds = range(first, first + int(count))
-        made = groups(
-            seeds,
-            (w, h),
-            extra=args.photos,
-            processes=args.processes,
-            world=args.world,
-            swaps=args.swaps,
-        )
+        make = partial(group, size=(w, h), extra=args.photos, world=args.world)
+        if args.compositions:
+            make = partial(composition, size=(w, h))
+        made = groups(make, seeds, args.processes)
         write(gather(made, int(count)), args.out)

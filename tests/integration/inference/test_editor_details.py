@@ -102,7 +102,7 @@ def test_a_model_that_follows_no_instructions_has_none(tmp_path: Path, editor: P
     shutil.copytree(editor / "details", folder / "details")
     assert describe(folder).details is None
     (folder / "palimpsest.json").write_text('{"details": "details"}')
-    with pytest.raises(ModelError, match="details are for models that follow instructions"):
+    with pytest.raises(ModelError, match="details is for models that follow instructions"):
         describe(folder)
 
 

@@ -189,26 +189,11 @@ def test_a_group_can_be_of_the_world_alone() -> None:
     assert not any("world" in kind for kind in kinds[12:])
 
 
-def test_a_group_can_show_one_place_with_many_subjects() -> None:
-    for seed in range(8):
-        made = group(seed, (32, 32), world=1.0, swaps=1.0)
-        subjects = [facts.subject for facts in made.facts]
-        assert len(set(subjects)) == 3
-        assert subjects[::2] == subjects[1::2]
-        assert [facts.body for facts in made.facts] == [0, 0, 1, 1, 2, 2]
-        (style,) = {facts.style for facts in made.facts} - {"photo"}
-        assert [facts.style for facts in made.facts] == ["photo", style] * 3
-        assert len({facts.time for facts in made.facts}) == 1
-        assert not np.array_equal(made.pixels[0], made.pixels[2])
-    shares = [group(i, (16, 16), world=1.0, swaps=0.5).facts[2].body == 1 for i in range(40)]
-    assert 10 < sum(shares) < 30
-
-
 def test_a_pair_of_two_subjects_is_seen_most_often_where_the_words_decide() -> None:
-    made = [group(i, (16, 16), world=1.0, swaps=1.0) for i in range(4)]
+    made = [group(i, (16, 16), world=1.0) for i in range(40)]
     facts = tuple(f for g in made for f in g.facts)
     shard, rng = Latents(torch.zeros(len(facts), 4, 2, 2), facts, 6, 4, 1.0), random.Random(6)
-    draws = [draw(shard, rng, 1.0, 0.0) for _ in range(1500)]
+    draws = [draw(shard, rng, 1.0, 0.0) for _ in range(6000)]
     two = [d for d in draws if facts[d.target].subject != facts[d.source].subject]
     assert len(two) > 500
     assert min(d.entry for d in two) >= ENTRY["subject"]
