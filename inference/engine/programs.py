@@ -207,7 +207,7 @@ class ProgramEngine:
             return
         run.steps[child], run.totals[child] = progress.step, progress.steps
         step, total = sum(run.steps.values()), sum(run.totals.values())
-        # A part of a picture is no preview of it; of several pictures the first is shown.
+        # A part of a picture is no preview of it; of several, the first under way is shown.
         alone = len(run.totals) + len(run.waiting) == 1
         first = run.whole and run.children[child] == min(run.children.values())
         preview = progress.preview if alone or first else None

@@ -30,6 +30,8 @@ def composed(request: GenerationRequest, info: ModelInfo, *, compose: Compose) -
     for index in range(plain.count):
         turn = plain.single(index)
         if turn.seed not in small:
+            if small:
+                yield Round(requests=())  # others' programs go on, and a cancelled one ends
             size = width, height
             picture = compose(turn.prompt, turn.negative_prompt, size, turn.seed)
             small[turn.seed] = as_png(picture)

@@ -11,6 +11,7 @@ import torch
 from inference.errors import RequestError
 from inference.families.composer import (
     FACTOR,
+    MAX_AREA,
     ComposerConfig,
     ComposerNet,
     read_composer,
@@ -56,6 +57,11 @@ def run(args: argparse.Namespace) -> None:
             raise RequestError(
                 f"A shard's latents have {width}×{height} pixels; a composer's sides are multiples "
                 f"of {FACTOR}."
+            )
+        if height * width > MAX_AREA:
+            raise RequestError(
+                f"A shard's latents have {width}×{height} pixels; a composer's have at most "
+                f"{MAX_AREA}."
             )
     net = net or ComposerNet(replace(_config(pipe), area=math.prod(sides[0])))
     task = ComposerSheets(

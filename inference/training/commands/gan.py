@@ -87,7 +87,9 @@ def run(args: argparse.Namespace) -> None:
         device=settings.device,
         watch=_watched(args.task),
     )
-    trainer = GanTrainer(task, settings, f"gan --task {args.task}" if args.task else "gan --pairs")
+    learned = f"--task {args.task}" if args.task else "--pairs"
+    levels = ", ".join(map(str, generator.config.channels))
+    trainer = GanTrainer(task, settings, f"gan {learned} with levels of {levels}")
     if args.resume or args.export_only:
         trainer.resume()
     if not args.export_only:

@@ -40,7 +40,7 @@ def even(names: Sequence[str], count: int, rng: np.random.Generator) -> list[str
 
 def adherence(bench: Bench) -> list[Finding]:
     """Pictures from words alone; every style, time and subject comes as often as any other."""
-    what, studio, count = "prompt adherence at strength 1", bench.studio, bench.count
+    what, studio, count = "prompt adherence, words alone", bench.studio, bench.count
     if not studio.has("pocket"):
         return [absent(what, name, f"≥ {percent(aim)}") for name, aim in ADHERENCE.items()]
     rng = np.random.default_rng((41, 0))

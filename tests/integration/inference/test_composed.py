@@ -218,6 +218,26 @@ def test_a_cancelled_one_ends(engine: ProgramEngine) -> None:
     assert "cancelled" in str(outcome.result)
 
 
+def test_a_cancelled_one_composes_no_more(
+    engine: ProgramEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds: list[int] = []
+
+    def cancelled(prompt: str, negative: str, size: tuple[int, int], seed: int) -> Image.Image:
+        seeds.append(seed)
+        engine.cancel(1)
+        return Image.new("RGB", size)
+
+    monkeypatch.setattr(engine, "_compose", cancelled)
+    engine.submit(1, ask(count=4), lambda progress: None)
+    ended = []
+    while engine.has_work:
+        ended += engine.step()
+    (outcome,) = ended
+    assert "cancelled" in str(outcome.result)
+    assert seeds == [3]
+
+
 def test_it_lies_in_the_models_folder_or_is_named(folder: Path, bare: Path, tmp_path: Path) -> None:
     assert describe(bare).composer is None
     inside = describe(folder).composer

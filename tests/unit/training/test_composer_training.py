@@ -99,7 +99,7 @@ def test_latents_without_photographs_of_the_world_are_refused() -> None:
         ComposerTask(ComposerNet(ComposerConfig()), torch.nn.Linear(1, 1), None, [drawn])
 
 
-def test_a_close_up_shows_its_subject_large_and_whole() -> None:
+def test_a_close_up_shows_its_subject_large_and_in_the_middle() -> None:
     shares = []
     for seed in range(60):
         it = close_up(scene(seed))

@@ -163,7 +163,7 @@ def test_every_part_has_something_to_say(models: Path, tmp_path: Path) -> None:
     by_what = {one.what: one for one in found}
     assert len(by_what) == 13
     assert by_what["denoise"].found == "not trained"
-    assert by_what["prompt adherence at strength 1"].found == "the judge is not trained"
+    assert by_what["prompt adherence, words alone"].found == "the judge is not trained"
     game = [one for one in found if one.what == "GAN game"]
     assert [one.met for one in game] == [True, True]
     luminance = [one for one in found if one.measure.startswith("luminance, color")]
