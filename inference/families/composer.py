@@ -13,17 +13,15 @@ latents that is told t and the text encoder's pooled output by the scale and shi
 normalisations (Dhariwal and Nichol 2021, section 3).
 """
 
-import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageFilter, ImageOps
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -33,11 +31,10 @@ from inference.families.codecs import load_codec
 from inference.families.folder import ModelFolder
 from inference.families.latents import LatentCodec
 from inference.families.parts import load_part
-from inference.families.weights import load_weights, write_weights
+from inference.families.small_networks import CONFIG, read_network, save_network
+from inference.families.weights import load_weights
 from inference.request import MAX_GUIDANCE, MAX_STEPS
 
-WEIGHTS = "model.safetensors"
-CONFIG = "config.json"
 PATCH = 2
 """Side of what is one point to the network, latent pixels."""
 FACTOR = 2 * PATCH
@@ -218,31 +215,19 @@ class Composer:
 
 def save_composer(net: ComposerNet, folder: Path) -> None:
     """Writes the network's folder, its weights in float16."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).write_text(json.dumps(asdict(net.config), indent=2) + "\n", "utf-8")
-    write_weights({k: v.half() for k, v in net.state_dict().items()}, folder / WEIGHTS)
+    save_network(net, net.config, folder)
 
 
 def read_composer(folder: Path) -> ComposerNet:
     """The inverse of `save_composer`. Raises ModelError that names the file at fault."""
-    path = folder / CONFIG
-    try:
-        values = json.loads(path.read_text("utf-8"))
-        top, low = values["channels"]
-        whole = {k: int(v) for k, v in values.items() if k not in ("channels", "guidance")}
-        guidance = float(values["guidance"])
-        config = ComposerConfig(channels=(int(top), int(low)), guidance=guidance, **whole)
-        net = ComposerNet(config)
-        path = folder / WEIGHTS
-        net.load_state_dict({k: v.float() for k, v in load_file(path).items()})
-    except FileNotFoundError:
-        raise ModelError(f"{path} is missing.") from None
-    except (
-        *(OSError, ValueError, TypeError, KeyError, OverflowError, RuntimeError),
-        SafetensorError,
-    ) as error:
-        raise ModelError(f"{path} holds no composer: {error}") from error
-    return net
+    return read_network(folder, _described, "composer")
+
+
+def _described(values: dict[str, Any]) -> ComposerNet:
+    top, low = values["channels"]
+    whole = {k: int(v) for k, v in values.items() if k not in ("channels", "guidance")}
+    guidance = float(values["guidance"])
+    return ComposerNet(ComposerConfig(channels=(int(top), int(low)), guidance=guidance, **whole))
 
 
 def load_composer(folder: Path, model: Path, vae: Path | None = None) -> Composer:

@@ -13,25 +13,20 @@ scale its channels (Hu et al. 2018, "Squeeze-and-Excitation"). Of what was asked
 words of its lessons and no order: enough to tell "sharpen" from "an oil painting".
 """
 
-import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from inference.errors import ModelError
 from inference.families.pixels import as_picture, as_tensor, padded
-from inference.families.weights import write_weights
+from inference.families.small_networks import read_network, save_network
 
-WEIGHTS = "model.safetensors"
-CONFIG = "config.json"
 FACTOR = 2
 """The sides of what it sees are multiples of this, pixels."""
 _PLANES = 3 * FACTOR**2
@@ -168,10 +163,7 @@ class Details:
 
 def save_details(net: DetailNet, folder: Path) -> None:
     """Writes the network's folder, its weights in float16."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).write_text(json.dumps(asdict(net.config), indent=2) + "\n", "utf-8")
-    weights = {k: v.half() for k, v in net.state_dict().items()}
-    write_weights(weights, folder / WEIGHTS)
+    save_network(net, net.config, folder)
 
 
 def load_details(folder: Path) -> Details:
@@ -181,25 +173,17 @@ def load_details(folder: Path) -> Details:
 
 def read_details(folder: Path) -> DetailNet:
     """The inverse of `save_details`. Raises ModelError that names the file at fault."""
-    path = folder / CONFIG
-    try:
-        values = json.loads(path.read_text("utf-8"))
-        if not isinstance(values["words"], list):
-            raise TypeError("its words are no list")
-        config = DetailsConfig(
+    return read_network(folder, _described, "details network")
+
+
+def _described(values: dict[str, Any]) -> DetailNet:
+    if not isinstance(values["words"], list):
+        raise TypeError("its words are no list")
+    return DetailNet(
+        DetailsConfig(
             channels=int(values["channels"]),
             dilations=tuple(map(int, values["dilations"])),
             word_width=int(values["word_width"]),
             words=tuple(map(str, values["words"])),
         )
-        net = DetailNet(config)
-        path = folder / WEIGHTS
-        net.load_state_dict({k: v.float() for k, v in load_file(path).items()})
-    except FileNotFoundError:
-        raise ModelError(f"{path} is missing.") from None
-    except (
-        *(OSError, ValueError, TypeError, KeyError, OverflowError, RuntimeError),
-        SafetensorError,
-    ) as error:
-        raise ModelError(f"{path} holds no details network: {error}") from error
-    return net
+    )
